@@ -78,7 +78,7 @@ def test_without_a_screen_to_paint_on_it_is_chosen(
 ) -> None:
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
-    form = status._form(argparse.Namespace(json=False, linear=False))
+    form = status._form(argparse.Namespace(json=False, linear=False), "docs/{code}")
     form(healthy())
     assert (form(replace(healthy(), at=AT + 1)) == []) is linear
 

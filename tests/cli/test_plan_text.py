@@ -9,9 +9,9 @@ from tuiha.model.operations.statements import plain
 from tuiha.operate.plans.plan import Check, PlannedStep
 
 WELL = Check("pool", "demo", plain("HEALTHY, active db1"),
-             plain("one active database, writable, neither split nor disputed"), CheckVerdict.OK)
+             plain("one active database that accepts writes; neither SPLIT nor DISPUTED"), CheckVerdict.OK)
 STEPS = (
-    PlannedStep(1, "anna", plain("every server refuses the user; mail is not monitored"), 20.0, True),
+    PlannedStep(1, "anna", plain("every server refuses the user and stops monitoring"), 20.0, True),
     PlannedStep(2, "anna", plain("delete 2 devices and 16 changes"), 60.0, False, True),
 )
 
@@ -25,9 +25,9 @@ def test_what_is_wanted_and_what_to_do_have_lines_of_their_own() -> None:
         "           wait for db2, or type override lag",
     ]
     assert lines[-3:] == [
-        "  1  anna  every server refuses the user; mail is not monitored  20s  undo",
+        "  1  anna  every server refuses the user and stops monitoring  20s  undo",
         "  -- POINT OF NO RETURN --",
-        "  2  anna  delete 2 devices and 16 changes                       60s  no undo",
+        "  2  anna  delete 2 devices and 16 changes                     60s  no undo",
     ]
     assert max(map(len, lines)) <= 80
 

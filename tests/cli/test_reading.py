@@ -213,7 +213,7 @@ def test_check_reads_a_ledger_of_another_time_or_pool(configured: Configured, ca
     ledger = configured.folder / "ledger.json"
     record = json.loads(ledger.read_text())
     ledger.write_text(json.dumps(record | {"epoch": 7}))
-    assert "it says epoch 7 on db1, the database epoch 1 on db1" in check(configured, capsys, 1)["ledger"]
+    assert "it shows epoch 7 on db1, the database epoch 1 on db1" in check(configured, capsys, 1)["ledger"]
     ledger.write_text(json.dumps(record | {"pool": "west"}))
     assert "pool west" in check(configured, capsys, 1)["ledger"]
     ledger.write_text("{")

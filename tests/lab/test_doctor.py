@@ -105,7 +105,7 @@ async def test_every_planted_fault_is_named() -> None:
             await pool.kill(name)
         found = await wrong(spoil_the_configuration(pool, port))
     planted = (
-        "s2: cannot be asked", "spray2: its runtime socket cannot be asked", "mail1: the probe user cannot use it",
+        "s2: does not answer", "spray2: its runtime socket does not answer", "mail1: the probe user cannot use it",
         "db1: synchronous_commit is local", "db1: role tuiha_pool has CREATEROLE",
         "db1: role tuiha_watch may write binding", "db1: role tuiha_coordinator has REPLICATION",
         "db1: role tuiha_owner is a member of pg_read_server_files", "db1: role tuiha_coordinator may TRUNCATE event",
@@ -115,7 +115,7 @@ async def test_every_planted_fault_is_named() -> None:
         "db1: pg_hba.conf line 6 lets tuiha_pool in by trust",
         "s9: its clock is ",
         "s9: its certificate at localhost", "control: the viewer's and the operator's token are the same",
-        "mail3: tuiha-monitor, acting as probe,", "ledger: it says epoch 7", "configuration: ",
+        "mail3: tuiha-monitor, acting as probe,", "ledger: it shows epoch 7", "configuration: ",
         "db2: the agent's rehearsal", "ledger's lock: ", "mail.east.tls: verify is false",
     )
     missed = [fault for fault in planted if not any(one.startswith(fault) for one in found)]

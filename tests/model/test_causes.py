@@ -58,7 +58,7 @@ def test_commits_are_never_made_to_wait_for_a_secondary_that_is_not_there() -> N
     alone = with_database(with_database(healthy(), primary(replication=())), failing(secondary()))
     assert "synchronous_standby_names" not in remedies(alone, "db1")
     assert "protect" not in remedies(alone, "db1")
-    assert "bring db2 back first" in remedies(alone, "db1")
+    assert "start db2 first" in remedies(alone, "db1")
     silent = with_database(healthy(), primary(replication=()))
     assert "tuiha plan rejoin db2" in remedies(silent, "db1")
     misnamed = with_database(healthy(), primary(replication=(ReplicationRow("db3", "streaming", "async", 0, 0.0),)))
@@ -86,7 +86,7 @@ def test_a_secondary_that_does_not_follow_is_brought_back_and_not_waited_for(loo
     assert "tuiha plan rejoin db2" in remedies(look, subject)
     down_now = with_database(look, failing(secondary()))
     assert "tuiha plan protect" not in remedies(down_now, subject)
-    assert "bring db2 back first" in remedies(down_now, subject)
+    assert "start db2 first" in remedies(down_now, subject)
     problems = [one for one in conclude(look).problems if one.subject in ("db1", "db2")]
     assert [command(one.next) for one in problems] == ["tuiha plan rejoin db2"]
 

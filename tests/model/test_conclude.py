@@ -77,7 +77,7 @@ def test_a_dead_server_is_down_and_its_users_are_still_counted() -> None:
     problem = only(snapshot, "s2")
     assert (what(problem), problem.since) == ("DOWN  connection refused", NOW - 20)
     assert command_of(problem.next) == "tuiha serve s2"
-    assert means(problem).startswith("125 users of it have no server, as no other has room")
+    assert means(problem).startswith("125 users of this server are not served")
 
 
 @pytest.mark.parametrize(("cause", "state"), [(Cause.SILENT, "UP"), (Cause.REFUSED, "DOWN")])
@@ -120,7 +120,7 @@ def test_a_lost_secondary_suggests_to_degrade() -> None:
     problem = only(snapshot, "db2")
     assert (snapshot.verdict, snapshot.protection) == (Verdict.DEGRADED, "UNPROTECTED")
     assert (problem.severity, command_of(problem.next), key(problem.next)) == (Severity.BAD, "tuiha plan degrade", "f")
-    assert "commits wait" in means(problem)
+    assert "writes wait" in means(problem)
     facts = snapshot.databases[1]
     assert (facts.state, facts.reachable, facts.writable, facts.role) == ("DOWN", False, None, "SECONDARY")
     assert (facts.lag_bytes, facts.lag_seconds, facts.sync_state) == (None, None, None)
@@ -167,7 +167,7 @@ def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_
 def test_a_lost_active_database_with_a_stale_secondary_says_what_would_be_lost() -> None:
     away = tuple(server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS)
     look = replace(with_database(healthy(), failing(primary())), ledger=record(standby=Standby.STALE), servers=away)
-    assert "acknowledged writes would be lost" in means(only(conclude(look), "db1"))
+    assert "loses acknowledged writes" in means(only(conclude(look), "db1"))
 
 
 def test_both_databases_gone() -> None:
@@ -186,8 +186,8 @@ def test_leases_renewed_after_the_watcher_lost_the_database_are_a_dispute() -> N
     assert "s1, s2, s3, s4 renewed leases" in what(snapshot.problems[0])
     lost = only(snapshot, "db1")
     assert what(lost) == "UNREACHABLE  connection refused"
-    assert "the pool serves" in means(lost)
-    assert "hold" not in means(lost), "nobody waits"
+    assert "servers still use it" in means(lost)
+    assert "wait" not in means(lost), "nobody waits"
     assert key(lost.next) is None
 
 
@@ -231,10 +231,10 @@ def test_the_highest_epoch_names_the_active_database() -> None:
 
 def test_a_database_of_another_system_or_another_pool() -> None:
     foreign = conclude(with_database(healthy(), secondary(system_identifier="99")))
-    assert what(only(foreign, "db2")).startswith("FOREIGN  its system identifier is 99")
+    assert what(only(foreign, "db2")).startswith("FOREIGN  not of this pool: system 99")
     row = EpochRow("west", 3, "db1", EpochState.ACTIVE)
     other = conclude(with_database(healthy(), primary(epoch=row)))
-    assert what(only(other, "db1")) == "OTHER POOL  it is the database of the pool 'west'"
+    assert what(only(other, "db1")) == "OTHER POOL  it belongs to the pool 'west'"
 
 
 def test_a_server_of_another_pool() -> None:
@@ -246,8 +246,8 @@ def test_a_lost_sprayer_and_a_sprayer_that_does_not_reach_a_server() -> None:
     backends = tuple(BackendReport(s, BackendState.DOWN if s == "s3" else BackendState.UP, 1, 0, 1) for s in SERVERS)
     look = replace(healthy(), sprayers=(failing(sprayer("spray1")), sprayer("spray2", backends=backends)))
     snapshot = conclude(look)
-    assert "go on through the other sprayer" in means(only(snapshot, "spray1"))
-    assert what(only(snapshot, "spray2")) == "CUT OFF  does not reach s3"
+    assert "devices use the other sprayer" in means(only(snapshot, "spray1"))
+    assert what(only(snapshot, "spray2")) == "CUT OFF  cannot reach s3"
     alone = conclude(replace(healthy(), sprayers=(failing(sprayer("spray1")),)))
     assert means(only(alone, "spray1")) == "no device reaches the pool"
 
@@ -255,12 +255,12 @@ def test_a_lost_sprayer_and_a_sprayer_that_does_not_reach_a_server() -> None:
 def test_mail_lost_out_of_service_and_a_whole_cluster_lost() -> None:
     lost = conclude(replace(healthy(), mail=(failing(mail("mail1")), mail("mail2"))))  # type: ignore[arg-type]
     assert command_of(only(lost, "mail1").next) == "tuiha plan failover-mail mail1"
-    assert means(only(lost, "mail1")).startswith("its users are monitored through mail2, 250 users still to move")
+    assert means(only(lost, "mail1")).startswith("its users are monitored through mail2, 250 users have not moved yet")
     rows = (MailRow("mail1", "east", False, 0), MailRow("mail2", "east", True, 500))
     out = conclude(with_database(healthy(), primary(mail=rows)))
     assert (out.mail[0].state, command_of(only(out, "mail1").next)) == ("OUT", "tuiha plan return-mail mail1")
     gone = conclude(replace(healthy(), mail=(failing(mail("mail1")), failing(mail("mail2")))))  # type: ignore[arg-type]
-    assert "not monitored" in means(only(gone, "mail2"))
+    assert "its users get no new mail" in means(only(gone, "mail2"))
 
 
 def test_the_ledger_unreadable_or_in_disagreement() -> None:
@@ -342,4 +342,4 @@ def test_a_server_that_a_sprayer_does_not_reach_is_cut_off_since_haproxy_says_so
                      for s in SERVERS)
     look = replace(healthy(), sprayers=(sprayer("spray1", backends=backends), sprayer("spray2")))
     problem = only(conclude(look), "spray1")
-    assert (what(problem), problem.since, problem.at_least) == ("CUT OFF  does not reach s1", NOW - 780, False)
+    assert (what(problem), problem.since, problem.at_least) == ("CUT OFF  cannot reach s1", NOW - 780, False)

@@ -126,7 +126,7 @@ def test_collations() -> None:
     assert told(seen) == []
     differ = replace(seen, databases=(seen.databases[0], replace(second, collations=(replace(own, actual="2.36"),))))
     assert told(differ) == [
-        ("db2", Level.BAD, "database tuiha was made with collation version 2.31, this host has 2.36"),
+        ("db2", Level.BAD, "database tuiha was created with collation version 2.31, but this host has 2.36"),
         ("collations", Level.BAD, "the database: versions differ between the hosts: db1: 2.31; db2: 2.36")]
     assert told(db1(collations=(Collation("", "2.31", None), Collation("de", None, "153")))) == []
 
@@ -158,9 +158,9 @@ def test_leases_and_fronts_and_unverified_certificates() -> None:
     assert told(front(days=90.0)) == []
     assert told(front(days=6.5)) == [
         ("spray1", Level.BAD, "its certificate for devices at sync:443 expires in 6 days")]
-    assert told(front(secure=False)) == [("spray1", Level.BAD, "it speaks plain text to devices at sync:443")]
+    assert told(front(secure=False)) == [("spray1", Level.BAD, "it uses no encryption with devices at sync:443")]
     assert told(front(days=90.0, named=False)) == [
-        ("spray1", Level.BAD, "its certificate for devices is not for the name in sync:443")]
+        ("spray1", Level.BAD, "its certificate for devices is for another name than sync:443")]
     assert told(front(error="connection refused")) == [
         ("spray1", Level.BAD, "devices cannot connect at sync:443: connection refused")]
     away = replace(healthy(), sprayers=(failing(healthy().sprayers[0]), healthy().sprayers[1]))
@@ -170,7 +170,7 @@ def test_leases_and_fronts_and_unverified_certificates() -> None:
 def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:
     few = {**GOOD, "max_connections": "87"}  # 4 servers, 8 + 9 each, and 20: 88
     assert [what for _, _, what in told(db1(settings=few))] == [
-        "max_connections is 87, all servers may want 88", "db1: 87; db2: 200"]
+        "max_connections is 87, but all servers together may need 88", "db1: 87; db2: 200"]
     both = replace(SEEN, databases=tuple(
         replace(one, settings={**GOOD, "max_connections": "88"}) for one in SEEN.databases))
     assert told(both) == []
@@ -187,7 +187,7 @@ def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:
     ("watcher", {"monitors": False}, "role tuiha_watch is no member of pg_monitor"),
     ("watcher", {"reads_hashes": True}, "role tuiha_watch may read the hashes of users' passwords"),
     ("coordinator", {"powers": ("CREATEROLE", "REPLICATION")}, "role tuiha_coordinator has CREATEROLE, REPLICATION"),
-    ("coordinator", {"makes_slots": False}, "role tuiha_coordinator can make no replication slot"),
+    ("coordinator", {"makes_slots": False}, "role tuiha_coordinator cannot create a replication slot"),
     ("pool", {"grants": ("DELETE binding", "DELETE pool_epoch", "SELECT pool_epoch", "TRUNCATE event")},
      ("role tuiha_pool may DELETE pool_epoch", "role tuiha_pool may TRUNCATE event")),
     ("pool", {"grants": ("DELETE lease", "SELECT lease", "UPDATE lease")}, "role tuiha_pool may DELETE, UPDATE lease"),
@@ -230,7 +230,7 @@ NET = ("192.0.2.0", "255.255.255.0")
      ["line 3 lets tuiha_pool, tuiha_watch in from everywhere"]),
     ([AccessRule(3, "hostssl", BOTH, "0.0.0.0", "0.0.0.0", "reject")], []),
     ([AccessRule(2, "", (), None, None, "", "invalid authentication method")],
-     ["line 2 is not understood: invalid authentication method"]),
+     ["line 2 is wrong: invalid authentication method"]),
     # the first that fits counts
     ([AccessRule(1, "hostssl", BOTH, *NET, "scram-sha-256"),
       AccessRule(2, "hostssl", BOTH[:1], "192.0.2.7", "255.255.255.255", "trust")], []),
@@ -304,7 +304,7 @@ def test_users_who_are_one_mailbox_are_named() -> None:
         ("users", Level.WARNING, "users Anna and anna are one mailbox"),
         ("users", Level.WARNING, "users ANNA and anna are one mailbox"),
         ("users", Level.WARNING, "1 name to change: Ben to ben"),
-        ("users", Level.WARNING, "Carl (mail cluster west) and carl (east) have one name"),
+        ("users", Level.WARNING, "Carl (mail cluster west) and carl (east) have the same name"),
     ]
     first, second = SEEN.databases
     assert told(replace(SEEN, databases=(first, replace(second, mailboxes=boxes)))) == [], "the secondary has the same"
@@ -329,4 +329,4 @@ def test_servers_that_go_by_another_rule() -> None:
     assert told(here, look(None)) == [], "of a version that does not say"
     assert told(here, look(NameRule(lower=False, domain="example.org").words)) == [
         ("users.names", Level.WARNING,
-         "here: small letters, blanks stripped; servers go by: blanks stripped, without @example.org")]
+         "here: small letters, blanks stripped; on servers: blanks stripped, without @example.org")]

@@ -95,7 +95,7 @@ def test_a_sprayer_that_is_another_process_now() -> None:
 
     before = with_sprayer(process=100, uptime_seconds=50, learned=1234)
     name = before.sprayers[0].name
-    again = [(name, "started anew; it knew 1,234 users, knows 1")]
+    again = [(name, "restarted; it knew 1,234 users, knows 1")]
     assert texts(before, with_sprayer(process=101, uptime_seconds=0, learned=1)) == again
     assert texts(before, with_sprayer(process=101, uptime_seconds=99, learned=1)) == again, "nobody looked for a while"
     assert texts(before, with_sprayer(process=None, uptime_seconds=3, learned=1)) == again

@@ -64,25 +64,25 @@ def test_what_cannot_be_reached() -> None:
                    sprayers=(failing(sprayer("spray1")), sprayer("spray2")), ledger=failing(record(), "is damaged"))
     assert found(look).keys() == {"db2", "ledger", "s1", "spray1"}
     assert {f.level for every in found(look).values() for f in every} == {Level.BAD}
-    assert what(look, "s1") == "cannot be asked at http://127.0.0.1:801: connection refused"
+    assert what(look, "s1") == "does not answer at http://127.0.0.1:801: connection refused"
 
 
 def test_the_physical_database() -> None:
-    assert "by the configuration it must be 5" in what(healthy(), "db2", replace(EXPECTED, system_identifier="5"))
+    assert "the configuration expects 5" in what(healthy(), "db2", replace(EXPECTED, system_identifier="5"))
     other = with_database(healthy(), secondary(system_identifier="6"))
-    assert "by the ledger it must be" in what(other, "db2", replace(EXPECTED, system_identifier=None))
-    assert "by the active database it must be" in what(replace(other, ledger=None), "db2",
+    assert "the ledger expects" in what(other, "db2", replace(EXPECTED, system_identifier=None))
+    assert "the active database expects" in what(replace(other, ledger=None), "db2",
                                                        replace(EXPECTED, system_identifier=None))
     attached = with_server(healthy(), server("s2", system_identifier="7"))
-    assert f"attached to the physical database 7, not {SYSTEM}" in what(attached, "s2")
-    assert "attached to db2, though db1 is active" in what(with_server(healthy(), server("s2", database="db2")), "s2")
+    assert f"it uses the physical database 7, not {SYSTEM}" in what(attached, "s2")
+    assert "it uses db2, although db1 is active" in what(with_server(healthy(), server("s2", database="db2")), "s2")
 
 
 def test_roles_and_replication() -> None:
     row = ReplicationRow("db2", "streaming", "async", 0, 0.0)
     assert what(with_database(healthy(), primary(replication=(row,))), "db1") == "replication to db2 is async"
     assert what(with_database(healthy(), primary(replication=())), "db1") == "replication to db2 is not streaming"
-    assert "it is writable, though db1 is active" in what(with_database(healthy(), primary("db2")), "db2")
+    assert "it accepts writes, although db1 is active" in what(with_database(healthy(), primary("db2")), "db2")
     assert "not writable" in what(with_database(healthy(), primary(writable=False)), "db1")
     assert "versions differ" in what(with_database(healthy(), secondary(version="17.2")), "PostgreSQL")
 
@@ -121,5 +121,5 @@ def test_sprayers_and_mail_that_stand_alone_or_do_not_know_the_servers() -> None
     backends = tuple(BackendReport(s, BackendState.UP, 1, 0, 1) for s in ("s1", "s2", "s3", "old"))
     look = replace(healthy(), sprayers=(sprayer("spray1", backends=backends),), mail=healthy().mail[:1])
     assert what(look, "spray1") == ("it is the only sprayer; it has no backend for s4; "
-                                    "its backend names old, unknown to the pool")
+                                    "its backend names old, which the pool does not have")
     assert what(look, "mail1") == "it is alone in cluster east"

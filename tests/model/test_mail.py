@@ -76,11 +76,11 @@ def test_mailboxes_ahead_of_their_cursors_are_a_problem_with_their_number() -> N
     snapshot = conclude(look(late, replace(WELL, ahead=3)))
     problem, = snapshot.problems
     assert (snapshot.verdict, problem.severity) == (Verdict.DEGRADED, Severity.WARNING)
-    assert what(problem) == "LATE  7 mailboxes ahead of their cursors"
+    assert what(problem) == "LATE  7 mailboxes had unreported mail"
     hurt = look(late, late)
     expected = ExpectedPool(frozenset(), None, ledger=True, operator=True)
     assert [one.level for one in findings(hurt, standing(hurt, None), expected)
-            if said(one).what.startswith("8 mailboxes ahead")] == [Level.WARNING]
+            if said(one).what.startswith("8 mailboxes had unreported mail")] == [Level.WARNING]
 
 
 def test_few_that_are_ahead_may_be_chance() -> None:
@@ -147,7 +147,7 @@ def test_a_closed_one_is_a_problem() -> None:
     snapshot = conclude(look(WELL, sights=((MailSight("mail1", 0.1, 1.0, "", None, "the directory is away"),),)))
     assert mail(snapshot, "mail1").state == MailState.UP
     problem, = snapshot.problems
-    assert what(problem) == "CLOSED  lets nobody in: the directory is away"
+    assert what(problem) == "CLOSED  refuses log-ins: the directory is away"
     assert "mail2" in means(problem)
 
 

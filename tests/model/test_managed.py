@@ -52,18 +52,18 @@ def test_a_healthy_pair_under_patroni() -> None:
 
 @pytest.mark.parametrize(("look", "what", "then"), [
     (lambda: managed(replace(LEADER, paused=True)), "PAUSED  Patroni is in maintenance mode", "patronictl resume"),
-    (lambda: managed(standby=Managed(error="no answer in 1 s")), "UNMANAGED  its Patroni cannot be asked: no answer",
+    (lambda: managed(standby=Managed(error="no answer in 1 s")), "UNMANAGED  Patroni does not answer: no answer",
      "tuiha check"),
     (lambda: managed(replace(LEADER, pending_restart=True)), "PENDING RESTART", "patronictl restart"),
     (lambda: without_db1(managed()), "DOWN  connection refused", "tuiha status"),
     (lambda: without_db1(managed(replace(LEADER, paused=True))), "DOWN  connection", "tuiha status"),
     (lambda: without_db1(managed(standby=replace(STANDBY, paused=True))), "DOWN  connection refused",
      "tuiha plan failover"),
-    (lambda: managed(replication=()), "NOT STREAMING  db1 sends it nothing", "tuiha status"),
+    (lambda: managed(replication=()), "NOT STREAMING  receives nothing from db1", "tuiha status"),
     (lambda: managed(replication=(), synchronous_names=""), "NOT STREAMING", "tuiha plan rejoin db2"),
     (lambda: replace(managed(), ledger=record(phase=LEADERLESS)), "NO LEADER  Patroni has none", "tuiha plan failover"),
     (lambda: replace(managed(), ledger=record(epoch=13, active="db2")), "FOLLOWING  Patroni's leader is db2 on "
-     "timeline 13, the epoch row says 12 on db1", "tuiha status"),
+     "timeline 13, the epoch row shows 12 on db1", "tuiha status"),
 ])
 def test_what_it_means_and_what_comes_next(look: Callable[[], Look], what: str, then: str) -> None:
     found = problems(look())
@@ -118,7 +118,7 @@ def test_of_several_the_secondary_is_the_one_in_step() -> None:
 def test_one_that_stands_by_is_missed_and_no_more() -> None:
     lost = of_three(FOLLOWS, third=failing(secondary("db0")))
     behind = of_three(FOLLOWS)
-    for look, what in ((lost, "DOWN  connection refused"), (behind, "NOT STREAMING  db1 sends it nothing")):
+    for look, what in ((lost, "DOWN  connection refused"), (behind, "NOT STREAMING  receives nothing from db1")):
         snapshot = conclude(look, rules=RULES)
         assert (str(snapshot.verdict), snapshot.protection) == ("DEGRADED", "protected")
         assert [(p.subject, what_of(p), command(p.next)) for p in snapshot.problems] == [("db0", what, "tuiha check")]

@@ -42,15 +42,15 @@ CASES = [
     (on_primary(prepared=("it's",)), "db1", "1 prepared transaction", "PREPARED"),
     (on_primary(long=(Transaction(4711, 11.0, "psql"),)), "db1", "transactions are open: process 4711 (psql)",
      "LONG-TRANSACTION"),
-    (with_database(healthy(), secondary(obstacles=Obstacles(paused=True))), "db2", "its replay is paused", "REPLAY"),
-    (slots(SlotRow("forgotten", "physical", False, 1 << 30, "reserved")), "db1", "slot forgotten is used by nobody",
+    (with_database(healthy(), secondary(obstacles=Obstacles(paused=True))), "db2", "replay is paused", "REPLAY"),
+    (slots(SlotRow("forgotten", "physical", False, 1 << 30, "reserved")), "db1", "unused slot forgotten keeps",
      "SLOT"),
-    (slots(SlotRow("db2", "physical", False, 1 << 30, "extended")), "db1", "the partner's slot db2 keeps", "SLOT"),
-    (slots(SlotRow("db2", "physical", False, None, "lost")), "db1", "the partner's slot db2 has lost", "SLOT"),
-    (at_spray1(lambda one: replace(one, checked=False)), "spray1", "it does not check the health of s1", "UNCHECKED"),
-    (at_spray1(lambda one: replace(one, state=BackendState.DOWN, check="L4CON")), "spray1", "does not reach s1 (L4CON)",
+    (slots(SlotRow("db2", "physical", False, 1 << 30, "extended")), "db1", "slot db2 of the secondary keeps", "SLOT"),
+    (slots(SlotRow("db2", "physical", False, None, "lost")), "db1", "slot db2 of the secondary has lost", "SLOT"),
+    (at_spray1(lambda one: replace(one, checked=False)), "spray1", "no health check of s1", "UNCHECKED"),
+    (at_spray1(lambda one: replace(one, state=BackendState.DOWN, check="L4CON")), "spray1", "cannot reach s1 (L4CON)",
      "CUT OFF"),
-    (at_spray1(lambda one: replace(one, state=BackendState.MAINT)), "spray1", "s1 gets no new users here", "DIFFERS"),
+    (at_spray1(lambda one: replace(one, state=BackendState.MAINT)), "spray1", "sends no new users to s1", "DIFFERS"),
 ]
 
 

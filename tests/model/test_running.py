@@ -77,7 +77,7 @@ def test_a_plan_that_would_be_refused_is_not_what_comes_next() -> None:
                                *look.mail[1:]))
     found = problem(conclude(look), mail.name)
     assert (command(found.next), key(found.next)) == ("tuiha resume 20260101-000000-beef", "a")
-    assert f"`tuiha plan failover-mail {mail.name}` comes after rebalance" in means(found)
+    assert f"run `tuiha plan failover-mail {mail.name}` after rebalance" in means(found)
     free = problem(conclude(replace(look, ledger=healthy().ledger)), mail.name)
     assert command(free.next) == f"tuiha plan failover-mail {mail.name}"
 

@@ -77,7 +77,7 @@ def test_two_writable_databases_with_an_active_epoch_row() -> None:
 
     found = split(both(NOW + 1), both(NOW))
     assert found is not None
-    assert "db1, db2 are both writable and ACTIVE" in said(found)
+    assert "db1, db2 both accept writes and are ACTIVE" in said(found)
     assert split(both(NOW), None) is not None  # one look alone: every contradiction counts
     fenced = EpochRow("east", 12, "db2", EpochState.FENCED)
     quiet = with_database(healthy(), primary("db2", epoch=fenced, sessions=()))
@@ -120,7 +120,7 @@ def unheard(at: float, **fields: Any) -> Look:
 def test_a_lease_that_the_database_knows_nothing_of_is_one_on_a_copy() -> None:
     first, second = unheard(NOW), unheard(NOW + 1)
     assert split(first, healthy(NOW - 1)) is None, "it may have attached after the database was asked"
-    assert said(split(second, first)) == "s2 holds a lease that db1 knows nothing of: it is on a copy of db1"
+    assert said(split(second, first)) == "s2 uses a copy of db1: its lease is only in the copy"
     assert conclude(second, None, first).verdict == Verdict.SPLIT
 
 

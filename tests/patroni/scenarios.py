@@ -81,8 +81,8 @@ SCENARIOS = (
               STEADY, Kill(("patroni",)), MOVED, Wait(5), Start("patroni")),
     _scenario("switchover", "the pool moves to the other one as planned", STEADY, Operate("switchover")),
     _scenario("switchover-runner-killed", "the runner dies while Patroni changes the roles, and is resumed",
-              "during 'POST /switchover'",
-              Operate("switchover", at="POST /switchover", begun=True, then=(KillRunner(),))),
+              "during 'ask Patroni to stop'",
+              Operate("switchover", at="ask Patroni to stop", begun=True, then=(KillRunner(),))),
     _scenario("maintenance-leader-killed", "the leader's host is lost while Patroni is paused: nothing happens by "
               "itself; an operator fails over", "in maintenance mode",
               _maintenance(True), Wait(3), Kill(("leader",)), Operate("failover", patience=60), Start("leader"),

@@ -46,7 +46,8 @@ def test_no_problem_is_worse_than_the_index_says() -> None:
 def test_commands_of_a_page_are_understood(code: ProblemCode) -> None:
     """Each `tuiha ...` in backquotes or in a block, by the grammar of the command line."""
     text = runbooks.page(code)
-    shown = re.findall(r"`tuiha ([^`]+)`", text) + re.findall(r"(?m)^(?: *next: )?tuiha (.+)$", text)
+    blocks = "\n".join(re.findall(r"```\n(.*?)```", text, re.DOTALL))
+    shown = re.findall(r"`tuiha ([^`]+)`", text) + re.findall(r"(?m)^(?: *next: )?tuiha (.+)$", blocks)
     assert shown, "a page without a command"
     parser = build_parser(whole=True)
     for words in map(shlex.split, shown):

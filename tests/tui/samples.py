@@ -226,7 +226,7 @@ def split() -> Snapshot:
         problems=(
             Problem(Severity.BAD, NodeKind.POOL, "corp-east", ProblemCode.RECORDED, Recorded(
                         "s4 is attached to db2, which is not the pool's", "SPLIT",
-                        "changes can go to two physical databases: what is written in one is missing in the other",
+                        "two databases accept changes: a change in one is missing in the other",
                         ("s4", "db2")),
                     AT - 12, next=plan("rejoin", "db2")),
             Problem(Severity.BAD, NodeKind.DATABASE, "db2", ProblemCode.ROGUE_PRIMARY, Named(("db1",)), AT - 12,

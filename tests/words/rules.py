@@ -71,3 +71,12 @@ def broken(text: str) -> Iterator[str]:
         yield f"Python in front of people: {text}"
     if _UNIX.search(text):
         yield f"a unix time: {text}"
+
+
+_TURN = re.compile(r"\b(?:not|no|never|none|cannot|but|unless|except)\b")
+
+
+def turns_late(text: str, room: int) -> bool:
+    """Whether a word that turns the meaning comes only after the room that a note has."""
+    first = text if len(text) <= room else text[:room + 1].rsplit(" ", 1)[0]
+    return _TURN.search(text) is not None and _TURN.search(first) is None

@@ -37,13 +37,13 @@ def test_a_remedy_that_is_an_operation_which_a_manager_does_is_known_by_its_code
     (Found.NAMES(names=["s1", "s2"]), "s1, s2"),
     (Found.FOREIGN(systems={"2", "1"}), "FOREIGN: 1, 2"),
     (Done.STOPPED(position=0x5A3C1F28, timeline=7), "stopped, shutdown checkpoint at 0/5A3C1F28, timeline 7"),
-    (Done.HELD(servers=2, held_at=1795366738.5), "2 servers hold, nothing in flight; held at 16:58:58.500Z"),
+    (Done.HELD(servers=2, held_at=1795366738.5), "2 servers hold, no request in progress; held at 16:58:58.500Z"),
     (StepId.HAND_OVER(users=1), "hand over 1 user"),
     (StepId.TAKE_BACK(step=StepId.FENCE(old="db1", new="db2")),
-     "taking back: fence db1: no lease, no session of the pool"),
+     "undoing: fence db1: end its leases and sessions"),
     (Fault.NOT_HELD(failed={"s1": "no answer", "s2": plain("busy")}), "not held: s1: no answer; s2: busy"),
-    (Ending.TAKEN_BACK(why=Ending.TAKEN_BACK_BY(who="ada"), left=[]), "taken back by ada; nothing is left of it"),
-    (Loses.FOR_GOOD(devices=1, changes=60_000), "1 device and 60,000 changes, for good"),
+    (Ending.TAKEN_BACK(why=Ending.TAKEN_BACK_BY(who="ada"), left=[]), "undone by ada; everything is undone"),
+    (Loses.FOR_GOOD(devices=1, changes=60_000), "1 device and 60,000 changes, permanently"),
 ])
 def test_sentences(statement: Statement, sentence: str) -> None:
     assert text(statement) == sentence

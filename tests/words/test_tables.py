@@ -54,5 +54,5 @@ def test_what_comes_next_is_a_command_and_perhaps_a_key(then: Next | None, told:
 
 def test_a_state_of_two_words_stays_whole() -> None:
     problem = Problem(Severity.BAD, NodeKind.DATABASE, "db1", ProblemCode.NO_EPOCH_ROW)
-    assert (state(problem), detail(problem)) == ("NO EPOCH ROW", "the pool's tables cannot be read in it")
-    assert what(problem) == "NO EPOCH ROW  the pool's tables cannot be read in it"
+    assert (state(problem), detail(problem)) == ("NO EPOCH ROW", "cannot read the pool's tables")
+    assert what(problem) == "NO EPOCH ROW  cannot read the pool's tables"

@@ -44,11 +44,11 @@ _REASONS: Mapping[Gap, _Words] = {
     Gap.SEVERAL: _listed,
     Gap.ANOTHER: _listed,
     Gap.LOOSE: lambda found, partner: f"synchronous_commit does not wait: {', '.join(map(_place, found.loose))}",
-    Gap.TWINS: lambda found, partner: f"two connections are called {partner}: one of them may not be {partner}",
+    Gap.TWINS: lambda found, partner: f"two connections use the name {partner}: one may be another program",
     Gap.OTHERS: lambda found, partner: f"commits are acknowledged by {_synchronous(found, partner)}",
-    Gap.STRANGER: lambda found, partner: f"the connection called {partner} does not use the slot of {partner}",
-    Gap.DOUBLE: lambda found, partner: f"the connection called {partner} is not {partner}, which lacks what that one "
-                                       "has confirmed",
+    Gap.STRANGER: lambda found, partner: f"the connection named {partner} does not use the slot of {partner}",
+    Gap.DOUBLE: lambda found, partner: f"a copy of {partner} confirms commits in its place; the real {partner} lacks "
+                                       "them",
     Gap.ABSENT: lambda found, partner: f"{partner} is not connected",
     Gap.BEHIND: lambda found, partner: f"{partner} is not synchronous yet",
     Gap.MORE: _listed,

@@ -34,7 +34,7 @@ def _without_mail(facts: NoMail) -> str:
 
 def _restarted(facts: Restart) -> str:
     knew = "" if facts.knew is None else f"; it knew {count(facts.knew, 'user')}"
-    return f"started anew{knew}{'' if facts.knows is None else f', knows {facts.knows:,}'}"
+    return f"restarted{knew}{'' if facts.knows is None else f', knows {facts.knows:,}'}"
 
 
 def _moved(facts: Move) -> str:
@@ -47,14 +47,14 @@ def ending(facts: Ended) -> str:
 
 
 def _replaced(facts: Ended) -> str:
-    return f"the process that watches {ending(facts)}; it is started again"
+    return f"the watching process {ending(facts)}; it is started again"
 
 
 _ENDINGS: Mapping[WatcherEnding, Callable[[Ended], str]] = {
     WatcherEnding.SIGNAL: lambda facts: f"ended with signal {facts.number:g}",
     WatcherEnding.CODE: lambda facts: f"ended with code {facts.number:g}",
     WatcherEnding.SILENT: lambda facts: f"was silent for {facts.number:g} s",
-    WatcherEnding.NO_PIPE: lambda _: "has no pipe",
+    WatcherEnding.NO_PIPE: lambda _: "lost its pipe",
     WatcherEnding.NO_START: lambda facts: f"cannot be started: {facts.reason}",
     WatcherEnding.REFUSED: lambda facts: f"refuses its configuration: {facts.reason}",
 }

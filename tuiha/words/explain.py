@@ -114,11 +114,12 @@ def _explained(entry: GlossaryEntry, page: str = "") -> Explanation:
 
 # The words of earlier versions, for those that were renamed.
 _FORMERLY: Mapping[tuple[WordKind, object], str] = {
-    (WordKind.SERVER, ServerState.HELD): "HELD",
-    (WordKind.SERVER, ServerState.FENCED): "FENCED",
-    (WordKind.SERVER, ServerState.CONSTRAINED): "CONSTRAINED",
-    (WordKind.SERVER, ServerState.WITHDRAWN): "WITHDRAWN",
-    (WordKind.DATABASE, DatabaseState.STRAY): "STRAY",
+    (WordKind.SERVER, ServerState.WAITING): "HELD",
+    (WordKind.SERVER, ServerState.CUT_OFF): "FENCED",
+    (WordKind.SERVER, ServerState.OVERLOADED): "CONSTRAINED",
+    (WordKind.SERVER, ServerState.DRAINING): "WITHDRAWN",
+    (WordKind.SERVER, ServerState.DRAINED): "WITHDRAWN",
+    (WordKind.DATABASE, DatabaseState.ROGUE_PRIMARY): "STRAY",
     (WordKind.LABEL, "LOCKED"): "VIEW",
     (WordKind.LABEL, "UNLOCKED"): "WRITE",
 }

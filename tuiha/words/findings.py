@@ -89,11 +89,11 @@ def _rejoin_as(back: BackFact) -> str:
 
 _BACK: Mapping[RemedyWay, Callable[[BackFact], str]] = {
     RemedyWay.MANAGER: lambda back: (
-        f"patronictl list; {back.manager} has commits wait for {back.database} by itself as soon as it streams"
+        f"patronictl list; {back.manager} lets commits wait for {back.database} automatically when it streams"
     ),
-    RemedyWay.MANAGER_COUNTS: lambda back: f"patronictl list; {back.manager} counts on it again as soon as it streams",
+    RemedyWay.MANAGER_COUNTS: lambda back: f"patronictl list; {back.manager} relies on it again when it streams",
     RemedyWay.BRING_BACK: lambda back: (
-        f"bring {back.database} back first." + (" If it stays away: tuiha plan degrade" if back.waits else "")
+        f"start {back.database} first." + (" If it stays away: tuiha plan degrade" if back.waits else "")
     ),
     RemedyWay.REJOIN: _rejoin_as,
     RemedyWay.PROTECT: lambda back: "tuiha plan protect",
@@ -124,33 +124,34 @@ class _Advice:
 
 
 _ADVICE: Mapping[str, _Advice] = {
-    "fsync": _Advice("fsync = on", "a power failure loses what was acknowledged"),
+    "fsync": _Advice("fsync = on", "a power failure loses acknowledged writes"),
     "full_page_writes": _Advice("full_page_writes = on", "a power failure can destroy pages"),
     "synchronous_commit": _Advice(
         "synchronous_commit = on", "a commit is acknowledged before the secondary has it: a failover would lose it"),
-    "wal_level": _Advice("wal_level = replica", "nobody can follow this database", at_start=True),
-    "hot_standby": _Advice("hot_standby = on", "as the secondary it answers nobody: its state is unknown, and it is "
-                           "not promoted", at_start=True),
-    "max_wal_senders": _Advice("max_wal_senders = 8", "no secondary can follow, or be made anew", at_start=True),
+    "wal_level": _Advice("wal_level = replica", "no secondary can follow this database", at_start=True),
+    "hot_standby": _Advice(
+        "hot_standby = on", "as the secondary it refuses connections: its state is not known, and it is not promoted",
+        at_start=True),
+    "max_wal_senders": _Advice("max_wal_senders = 8", "no secondary can follow, or be copied again", at_start=True),
     "max_replication_slots": _Advice(
-        "max_replication_slots = 8", "what the secondary needs is not kept while it is away", at_start=True),
-    "wal_keep_size": _Advice("wal_keep_size = 1GB", "after a change of the database the old primary may need a fresh "
-                             "copy: hours for a large one"),
+        "max_replication_slots = 8", "WAL that the secondary needs is not kept while it is down", at_start=True),
+    "wal_keep_size": _Advice("wal_keep_size = 1GB", "after a switchover the old primary may need a fresh copy: hours "
+                             "for a large database"),
     "max_slot_wal_keep_size": _Advice(
         "max_slot_wal_keep_size = 16GB (smaller than the free space)",
-        "a secondary that is away for long fills this disk, and the pool stops"),
+        "a secondary that is down for long fills this disk, and the pool stops"),
     "wal_receiver_timeout": _Advice("wal_receiver_timeout = 5s", "a primary that hangs is noticed late"),
     "wal_sender_timeout": _Advice("wal_sender_timeout = 5s", "a secondary that hangs is noticed late"),
     "tcp_user_timeout": _Advice(
         "tcp_user_timeout = 8s", "sessions of a server that vanished keep their locks for a quarter of an hour"),
     "recovery_min_apply_delay": _Advice(
         "recovery_min_apply_delay = 0",
-        "as the secondary it shows and promotes a past: a failover waits for all of the delay"),
+        "as the secondary it is always behind: a failover waits for the whole delay"),
     "recovery_target_timeline": _Advice(
-        "recovery_target_timeline = 'latest'", "as the secondary it does not follow a database that was promoted",
+        "recovery_target_timeline = 'latest'", "as the secondary it does not follow a promoted database",
         at_start=True),
     "password_encryption": _Advice(
-        "password_encryption = scram-sha-256", "new passwords are kept as MD5, which can be guessed quickly"),
+        "password_encryption = scram-sha-256", "new passwords are stored as MD5, which is quickly guessed"),
 }
 
 
@@ -163,7 +164,7 @@ def _write(of: str, setting: SettingFact) -> str:
     advice = _ADVICE[setting.name]
     then = "restart it" if advice.at_start else "SELECT pg_reload_conf()"
     if setting.file.endswith("postgresql.auto.conf"):
-        return f"on {of}: ALTER SYSTEM RESET {setting.name}; write {advice.write} in its configuration; {then}"
+        return f"on {of}: ALTER SYSTEM RESET {setting.name}, write {advice.write} in its configuration; then {then}"
     return f"write {advice.write} in {_place(setting)}, then {then}"
 
 
@@ -176,16 +177,16 @@ def _default(of: str, facts: Any) -> str:
 
 def _default_in_file_fix(of: str, facts: Any) -> str:
     name, file = facts.default.name, facts.default.file
-    fix = f"ALTER SYSTEM RESET {name}" if file.endswith("postgresql.auto.conf") else f"take {name} out of {file}"
+    fix = f"ALTER SYSTEM RESET {name}" if file.endswith("postgresql.auto.conf") else f"remove {name} from {file}"
     return f"{fix}; then SELECT pg_reload_conf()"
 
 
-_GO_BEFORE = "tuiha's own sessions go before it; any other program's, and psql's, do not"
+_GO_BEFORE = "tuiha's own sessions set their own value; psql and other programs get this one"
 
 
 def _collation(of: str, facts: Any) -> str:
     what = f"collation {facts.collation}" if facts.collation else f"database {facts.database}"
-    return f"{what} was made with collation version {facts.recorded}, this host has {facts.actual}"
+    return f"{what} was created with collation version {facts.recorded}, but this host has {facts.actual}"
 
 
 def _collation_fix(of: str, facts: Any) -> str:
@@ -202,11 +203,11 @@ def _values(pairs: tuple[tuple[str, str], ...]) -> str:
 # ---------------------------------------------------------------------------- roles
 
 _STEP_3 = "config/postgresql.md, step 3"
-_FUNCTIONS = f"make the functions of {_STEP_3}"
+_FUNCTIONS = f"create the functions of {_STEP_3}"
 _GRANTED_AGAIN = "the next start of a pool server with the owner's role grants what config/postgresql.md lists"
 _RELOAD = "then SELECT pg_reload_conf()"
-_LEARNS = "whoever learns its password"
-_SOMEBODY_REFUSED = "on a failover, when everybody connects at once, somebody is refused"
+_LEARNS = "a person with its password"
+_SOME_REFUSED = "in a failover all connect at once, and some are refused"
 
 
 def _role(what: str) -> Callable[[str, RoleFact], str]:
@@ -224,8 +225,8 @@ def _copies(role: RoleFact) -> bool:
 
 
 def _powers_mean(of: str, role: RoleFact) -> str:
-    return f"{_LEARNS} can copy the whole cluster, every password's hash included" if _copies(role) \
-        else f"{_LEARNS} can do far more than {role.task} has to"
+    return f"{_LEARNS} can copy the whole cluster, with all password hashes" if _copies(role) \
+        else f"{_LEARNS} can do far more than {role.task} needs"
 
 
 def _powers_fix(of: str, role: RoleFact) -> str:
@@ -258,7 +259,7 @@ def _revoked(what: str) -> Callable[[str, RoleFact], str]:
 
 
 def _lease_fix(of: str, role: RoleFact) -> str:
-    return ("when `tuiha status` shows this version on all servers, and you will not go back: "
+    return ("when all servers have this version, and you will not return to an older one: "
             f"REVOKE {', '.join(role.items)} ON lease FROM {identifier(role.role)}")
 
 
@@ -277,10 +278,10 @@ def _limited(kind: str) -> Callable[[str, LimitFact], str]:
 
 
 _LETS_IN: Mapping[str, str] = {
-    "trust": "whoever reaches this database is let in as any of them, without a password",
-    "password": "the password is asked for in clear text: tuiha refuses that, other programs do not",
+    "trust": "any program that reaches this database can log in as any of them, without a password",
+    "password": "the password is sent in clear text: tuiha refuses that, other programs do not",
 }
-_NO_PROOF = "tuiha refuses a database that does not prove itself by SCRAM"
+_NO_PROOF = "tuiha refuses a database that does not prove its identity by SCRAM"
 
 
 def _rule(what: str) -> Callable[[str, Any], str]:
@@ -313,7 +314,7 @@ def _monitor_fix(of: str, facts: Any) -> str:
 
 _STATUS = "tuiha status"
 OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
-_NOT_IN_POOL = "what its users change is not in the pool's database"
+_NOT_IN_POOL = "its users' changes are not in the pool's database"
 
 
 def _found(find: Callable[[Any], Obstacle | Oddity]) -> _Text:
@@ -324,18 +325,18 @@ def _found(find: Callable[[Any], Obstacle | Oddity]) -> _Text:
 
 _OBSTACLE = _found(lambda facts: facts.obstacle)
 _WAY_BACK = _Text(
-    "{f.value}", "after a change of roles {of} would not follow {f.partner}: the pool would be unprotected",
+    "{f.value}", "after a switchover {of} would not follow {f.partner}: the pool would be UNPROTECTED",
     "{f.remedy}")
 
 
 def _rehearsal(of: str, facts: Any) -> str:
-    return f"the agent's rehearsal went well: it can be rewound to, copied from and follow {facts.partner}" \
+    return f"the agent's rehearsal passed: {facts.partner} can be followed, copied and rewound to" \
         if facts.error is None else f"the agent's rehearsal: {facts.error}"
 
 
-_BY_HAND = ("try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
+_BY_HAND = ("run the agent's command by hand, followed by `rehearse`, the database's name and its partner's "
             "(docs/operations.md, Agents)")
-_THERE = "see that what listens at the agent's socket runs and may use what it names (docs/operations.md, Agents)"
+_THERE = "check that the agent behind the socket runs, and may use the programs it names (docs/operations.md, Agents)"
 
 
 def _without_mail_fix(of: str, facts: Any) -> str:
@@ -350,53 +351,55 @@ def _skewed(of: str, facts: Any) -> str:
 _C = FindingCode
 _TEXTS: Mapping[FindingCode, _Text] = {
     # Tokens
-    _C.SAME_TOKENS: _Text("the viewer's and the operator's token are the same", "everybody who may look may also act",
-                          "make a second token and name it at control.operator"),
-    _C.NO_OPERATOR_TOKEN: _Text("no operator's token is configured", "from here one can look, but not act",
-                                "name one at control.operator, if this is a host to act from"),
-    _C.OPERATOR_TOKEN: _Text(_tried("the operator's token"), "nobody can act on this server from here",
+    _C.SAME_TOKENS: _Text("the viewer's and the operator's token are the same",
+                          "everyone with the viewer's token can also change the pool",
+                          "create a second token and name it at control.operator"),
+    _C.NO_OPERATOR_TOKEN: _Text("no operator's token is configured", "this host can watch the pool, but not change it",
+                                "name one at control.operator, if operators work on this host"),
+    _C.OPERATOR_TOKEN: _Text(_tried("the operator's token"), "operators cannot act on this server from this host",
                              "correct control.operator; it must be the one that the server was started with"),
     # Databases
     _C.DATABASE: _Text(lambda of, f: f"{f.role}, {'writable' if f.writable else 'read-only'}, timeline {f.timeline}, "
                                      f"system {f.system}, PostgreSQL {f.version}"),
     _C.DATABASE_UNREACHABLE: _Text(
-        "cannot be asked at {f.address}: {f.error}", "its role, identity and lag are unknown",
+        "does not answer at {f.address}: {f.error}", "its role, identity and lag are not known",
         lambda of, f: database_remedy(f.cause, of, "watcher", f.role, f.database, f.secure)),
     _C.DATABASE_OF_OTHER_POOL: _Text(
         "it is the database of the pool '{f.found}'", "'{f.expected}' would use another pool's data",
         "correct the address at database.nodes, or the pool's name"),
     _C.DATABASE_VERSIONS: _Text(_versions, "the pair cannot replicate across major versions", "upgrade the older one"),
     _C.ROLE_LOG_IN: _Text(
-        _tried("database role {f.role}"), "what this role is for will fail on this database",
+        _tried("database role {f.role}"), "tasks that need this role fail on this database",
         lambda of, f: database_remedy(f.cause, of, f.task, f.role, f.database, f.secure)),
     _C.NO_AGENT: _Text(
-        "it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and what an agent "
-        "does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)"),
+        "it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and you must do "
+        "these steps by hand", "write database.nodes[].agent (docs/operations.md, Agents)"),
     _C.NO_ACTIVE_DATABASE: _Text(
         "no database names itself active in pool_epoch", "servers cannot take leases",
         "start a pool server: the first one creates the schema and the row"),
-    _C.NO_EPOCH_ROW: _Text("it has no epoch row", "it is not (yet) the database of a pool",
+    _C.NO_EPOCH_ROW: _Text("it has no epoch row", "it is not the database of a pool yet",
                            "start a pool server: the first one creates the schema"),
     _C.OTHER_SYSTEM: _Text(
-        lambda of, f: f"its system identifier is {f.system}, by {_SOURCES[f.source]} it must be {f.expected}",
-        "it is another physical database: it holds none of the pool's data",
+        lambda of, f: f"its system identifier is {f.system}, but {_SOURCES[f.source]} expects {f.expected}",
+        "it is another physical database, and has none of the pool's data",
         lambda of, f: f"{not_ours(of)}. If the pool is new: correct database.system_identifier"),
     _C.NOT_WRITABLE: _Text("it is the active database, but it is not writable", "no server can take a lease", _STATUS),
     _C.ROGUE_PRIMARY: _Text(
-        "it is writable, though {f.active} is active", "what is written in it is not in the pool",
+        "it accepts writes, although {f.active} is active", "a change that is written to it is not in the pool",
         lambda of, f: _rejoin(of, f.counted) if f.manager is None
-        else f"patronictl list; stop it, and have {f.manager} reinitialize it: patronictl reinit"),
+        else f"stop it, then let {f.manager} copy it again: patronictl reinit"),
     _C.UNPROTECTED: _Text(
         lambda of, f: reason(f.commits, f.partner, f.gaps),
-        "it acknowledges writes that {f.partner} may not have", _unprotected_fix),
+        "it acknowledges writes that {f.partner} may lack", _unprotected_fix),
     _C.ENDLESS_WAIT: _Text(lambda of, f: reason(f.commits, f.partner, f.gaps), "no commit is acknowledged", _back),
     _C.DOUBTED: _Text("a server saw it acknowledge writes without {f.partner}",
-                      "{f.partner} may not be promoted without losing writes", _back),
+                      "the promotion of {f.partner} may lose writes", _back),
     _C.NOT_SYNCHRONOUS: _Text(
         lambda of, f: f"replication to {f.partner} is "
                       + ((f.sync_state or "unknown") if f.streaming else "not streaming"),
-        "losing this database would lose acknowledged writes, or stop the pool", _back),
-    _C.LAG: _Text("it is {f.bytes:,} bytes and {f.seconds:.0f} s behind", "a switchover waits for all of it",
+        "if this database is lost, acknowledged writes are lost, or nobody is served", _back),
+    _C.LAG: _Text("it is {f.bytes:,} bytes and {f.seconds:.0f} s behind",
+                  "a switchover has to wait until it has caught up",
                   "its disk or the network between the databases is too slow"),
     # What is in the way of a change of roles
     _C.REPLAY_PAUSED: _OBSTACLE,
@@ -405,12 +408,11 @@ _TEXTS: Mapping[FindingCode, _Text] = {
     _C.BACKUP_RUNNING: _OBSTACLE,
     _C.SLOT: _OBSTACLE,
     _C.UNLOGGED_TABLES: _Text(
-        lambda of, f: f"tables {names(f.names)} are unlogged", "they are empty after a change of the primary",
+        lambda of, f: f"tables {names(f.names)} are unlogged", "they are empty after a switchover or failover",
         lambda of, f: "; ".join(f"ALTER TABLE {identifier(one)} SET LOGGED" for one in f.names)),
     _C.NO_FREE_SLOT: _Text(
-        "all {f.number} replication slots are in use", "a change of roles needs one more, and is refused",
-        "drop the ones that nobody uses (pg_replication_slots), or write a larger max_replication_slots on {of} and "
-        "restart it"),
+        "all {f.number} replication slots are in use", "a switchover needs one more, and is refused",
+        "drop unused slots (pg_replication_slots), or write a larger max_replication_slots on {of} and restart it"),
     _C.REHEARSAL: _Text(_rehearsal, "operations may not be able to stop, start and rewind {of}",
                         lambda of, f: _BY_HAND if f.command else _THERE),
     _C.WAY_BACK_IDENTITY: _WAY_BACK,
@@ -421,222 +423,225 @@ _TEXTS: Mapping[FindingCode, _Text] = {
     _C.WAY_BACK_COPY: _WAY_BACK,
     # Settings of PostgreSQL
     _C.SETTING: _Text("{f.name} is {f.value}", lambda of, f: _ADVICE[f.name].means, _write),
-    _C.SETTINGS: _Text("{f.number} settings that matter when something fails are right"),
+    _C.SETTINGS: _Text("{f.number} settings that matter in a failure are right"),
     _C.SIZES_DIFFER: _Text(
         lambda of, f: _values(f.values),
-        "the one with less does not start as the secondary of the other, or stops replaying",
-        "write the same {of} on both, and restart the one with less"),
+        "the database with the smaller value does not start as a secondary, or stops replaying",
+        "write the same {of} on both, and restart the one with the smaller value"),
     _C.NOT_REWINDABLE: _Text(
         "neither wal_log_hints nor data checksums are on",
-        "after a failover it cannot be rewound: rejoining copies the whole database",
+        "after a failover it cannot be rewound: `rejoin` copies the whole database",
         lambda of, f: f"write wal_log_hints = on in {_place(f)} and restart it"),
-    _C.SSL_OFF: _Text("ssl is off", "what servers and operators send crosses the network in plain text",
+    _C.SSL_OFF: _Text("ssl is off", "the traffic of servers and operators is not encrypted",
                       "write ssl = on with ssl_cert_file and ssl_key_file"),
     _C.MAX_CONNECTIONS: _Text(
-        "max_connections is {f.limit}, all servers may want {f.wanted}", _SOMEBODY_REFUSED,
+        "max_connections is {f.limit}, but all servers together may need {f.wanted}", _SOME_REFUSED,
         "write max_connections = {f.wanted} or more on both, and restart the secondary first"),
     _C.NAMES_IN_FILE: _Text(
         "synchronous_standby_names is written in {f.file}",
-        "it belongs to the role that a node plays now: after a failover commits would wait for nobody",
-        "take it out there; `tuiha plan protect` sets it"),
+        "tuiha sets it by the database's role: from a file, commits do not wait after a failover",
+        "remove it there; `tuiha plan protect` sets it"),
     _C.DEFAULT_OF_SESSIONS: _Text(
-        _default, lambda of, f: "no session can undo it: tuiha refuses to work in such a one" if f.kept else _GO_BEFORE,
+        _default, lambda of, f: "no session can override it: tuiha refuses to work with it" if f.kept else _GO_BEFORE,
         lambda of, f: reset(f.default.name, f.default.role, f.default.database)),
     _C.DEFAULT_IN_FILE: _Text("{f.default.name} is {f.default.value} for all sessions", _GO_BEFORE,
                               _default_in_file_fix),
     _C.COLLATION_CHANGED: _Text(
-        _collation, "texts sort otherwise than their indexes say: rows are not found, and come twice", _collation_fix),
+        _collation, "the indexes of texts have another order: rows are not found, or appear twice", _collation_fix),
     _C.COLLATIONS_DIFFER: _Text(
         lambda of, f: f"{f.collation or 'the database'}: versions differ between the hosts: {_values(f.versions)}",
-        "after a change of the primary texts sort otherwise than their indexes say: rows are not found",
+        "after a switchover the indexes of texts have another order: rows are not found",
         "install the same C library or ICU on both hosts, or copy the secondary again after REINDEX"),
     _C.LEASE_SECONDS: _Text(
         "its leases last {f.seconds:g} s, lease.seconds is {f.expected:g} s here",
-        "a failover from here waits too short, and is refused, or too long",
-        "write the same lease.seconds on all hosts, and restart {of} if it has another one"),
+        "a failover from this host waits too long, or is refused because it waits too short",
+        "write the same lease.seconds on all hosts, and restart {of} if its value differs"),
     # Roles, and who gets in
-    _C.RIGHTS: _Text(lambda of, f: f"{names(f.names)} may do what they need, and no more"),
+    _C.RIGHTS: _Text(lambda of, f: f"{names(f.names)} have the rights that they need, and no more"),
     _C.NO_ROLE: _Text("there is no role {f.role}", "database.roles.{f.task} cannot log in", _STEP_3),
     _C.ROLE_POWERS: _Text(_role("has {items}"), _powers_mean, _powers_fix),
     _C.ROLE_WRITES: _Text(
-        _role("may write {items}"), "who may only look can change the pool",
+        _role("may write {items}"), "a host that may only watch can change the pool",
         _sql("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {role}")),
     _C.ROLE_READS_HASHES: _Text(
-        "role {f.role} may read the hashes of users' passwords", "they can be guessed at leisure",
+        "role {f.role} may read the hashes of users' passwords", "an attacker can guess passwords from them",
         _sql("REVOKE SELECT ON app_user FROM {role}; the next start of a pool server grants the rest again")),
     _C.ROLE_OWNS_TABLES: _Text("role {f.role} owns the tables", f"{_LEARNS} can drop them",
                                "give them to tuiha_owner, and name it at database.roles.owner"),
-    _C.ROLE_MAKES_NO_SLOT: _Text("role {f.role} can make no replication slot", "a database cannot rejoin", _FUNCTIONS),
+    _C.ROLE_MAKES_NO_SLOT: _Text("role {f.role} cannot create a replication slot", "a database cannot rejoin",
+                                 _FUNCTIONS),
     _C.ROLE_SETS_TOO_LITTLE: _Text(
         _role("may not set {items}"), "operations on the pair will fail",
         lambda of, f: f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(f.items)} TO {identifier(f.role)}"),
-    _C.ROLE_READS_TOO_LITTLE: _Text(_role("may not read {items}"), "{f.task} does not see the pool", _GRANTED_AGAIN),
+    _C.ROLE_READS_TOO_LITTLE: _Text(_role("may not read {items}"), "the {f.task} cannot read the pool's state",
+                                    _GRANTED_AGAIN),
     _C.ROLE_WRITES_TOO_LITTLE: _Text(_role("may not write {items}"), "the pool servers cannot do their work",
                                      _GRANTED_AGAIN),
     _C.ROLE_SEES_NO_FOLLOWERS: _Text(
-        "role {f.role} does not see who follows this database",
-        "another program with the secondary's name could acknowledge commits, and nobody would notice",
+        "role {f.role} cannot see the programs that follow this database",
+        "another program with the secondary's name could confirm commits without notice",
         _sql("GRANT pg_read_all_stats TO {role}")),
-    _C.ROLE_MONITORS_NOTHING: _Text("role {f.role} is no member of pg_monitor", "replication and its lag are unknown",
+    _C.ROLE_MONITORS_NOTHING: _Text("role {f.role} is no member of pg_monitor", "replication and its lag are not known",
                                     _sql("GRANT pg_monitor TO {role}")),
-    _C.ROLE_MEMBERSHIP: _Text("role {f.role} is a member of {f.items[0]}", "it can do whatever {f.items[0]} can",
+    _C.ROLE_MEMBERSHIP: _Text("role {f.role} is a member of {f.items[0]}", "it has all rights of {f.items[0]}",
                               _membership_fix),
-    _C.ROLE_TABLES: _Text(_role("may {right} {items}"), f"that is more than {{f.task}} has to, for {_LEARNS}",
+    _C.ROLE_TABLES: _Text(_role("may {right} {items}"), f"{_LEARNS} can do more than {{f.task}} needs",
                           _tables_fix),
-    _C.ROLE_COLUMN: _Text("role {f.role} may {f.right} {f.table}.{f.column}", "that is more than {f.task} has to",
+    _C.ROLE_COLUMN: _Text("role {f.role} may {f.right} {f.table}.{f.column}", "{f.task} does not need this right",
                           _column_fix),
     _C.ROLE_FUNCTIONS: _Text(_role("may call {items}"), "{f.task} calls none of these",
                              _revoked("EXECUTE ON FUNCTION")),
-    _C.ROLE_PARAMETERS: _Text(_role("may set {items}"), "for all sessions of the database",
+    _C.ROLE_PARAMETERS: _Text(_role("may set {items}"), "these settings apply to all sessions of the database",
                               _revoked("ALL ON PARAMETER")),
     _C.ROLE_CREATES: _Text(_role("may create objects in {items}"),
-                           "what it puts there can be called in place of what is meant", _creates_fix),
+                           "an object that it creates there can replace one that tuiha calls", _creates_fix),
     _C.ROLE_LEASES: _Text(
         _role("may {items} lease"),
-        f"{_LEARNS} can end a lease that a server still uses: a failover would be early", _lease_fix),
-    _C.ROLE_NO_LOGIN: _Text("role {f.role} may not log in", "what database.roles.{f.task} is for does not work",
+        f"{_LEARNS} can end a lease that a server still uses: a failover would start too early", _lease_fix),
+    _C.ROLE_NO_LOGIN: _Text("role {f.role} may not log in", "tasks of database.roles.{f.task} fail",
                             _sql("ALTER ROLE {role} LOGIN")),
     _C.ROLE_PASSWORD_EXPIRES: _Text(
-        _password, "from then on database.roles.{f.task} is refused as with a wrong password",
+        _password, "from then on the database refuses database.roles.{f.task}, as with a wrong password",
         _sql("ALTER ROLE {role} VALID UNTIL 'infinity', or a later date")),
     _C.ROLE_CONNECTION_LIMIT: _Text("role {f.name} has CONNECTION LIMIT {f.limit}",
-                                    f"it may want {{f.wanted}}: {_SOMEBODY_REFUSED}", _limited("ROLE")),
+                                    f"it may need {{f.wanted}}: {_SOME_REFUSED}", _limited("ROLE")),
     _C.DATABASE_CONNECTION_LIMIT: _Text(
         "database {f.name} has CONNECTION LIMIT {f.limit}",
-        "all servers may want {f.wanted}: on a failover somebody is refused", _limited("DATABASE")),
+        "all servers together may need {f.wanted}: in a failover some are refused", _limited("DATABASE")),
     _C.ACCESS_HIDDEN: _Text(
-        "who may connect (pg_hba.conf) cannot be looked at",
-        "a role that is let in without a password would not be noticed",
-        f"make the function access_rules of {_STEP_3}"),
+        "the access rules (pg_hba.conf) cannot be read",
+        "a role that can log in without a password would not be noticed",
+        f"create the function access_rules of {_STEP_3}"),
     _C.ACCESS_RULE_BROKEN: _Text(
-        "pg_hba.conf line {f.line} is not understood: {f.error}",
-        "the whole file is refused at the next reload or start", f"correct the line, {_RELOAD}"),
+        "pg_hba.conf line {f.line} is wrong: {f.error}",
+        "PostgreSQL refuses the whole file at the next reload or start", f"correct the line, {_RELOAD}"),
     _C.ACCESS_UNPROVEN: _Text(_rule("by {f.method}"), lambda of, f: _LETS_IN.get(f.method, _NO_PROOF),
                               f"write scram-sha-256 in this line, {_RELOAD}"),
     _C.ACCESS_PLAIN_TEXT: _Text(
-        _rule("without TLS"), "what a program without TLS asks and is told crosses the network in plain text",
+        _rule("without TLS"), "the traffic of a program without TLS is not encrypted",
         f"write hostssl in this line, {_RELOAD}"),
-    _C.ACCESS_EVERYWHERE: _Text(_rule("from everywhere"), "a password that became known is of use anywhere",
+    _C.ACCESS_EVERYWHERE: _Text(_rule("from everywhere"), "a stolen password works from any host",
                                 f"name the hosts that need it, {_RELOAD}"),
     # A manager of the pair
     _C.MANAGED: _Text(lambda of, f: f"{f.manager} {f.version or '(unknown version)'}: {f.role}, "
                                     f"{f.state or 'unknown'}"),
     _C.MANAGER_UNREACHABLE: _Text(
-        "its {f.manager} cannot be asked: {f.error}",
-        "nobody here knows who leads when the other one cannot be asked either",
+        "its {f.manager} does not answer: {f.error}",
+        "the leader is not known when the other {f.manager} does not answer either",
         "check database.nodes[].rest, and restapi in its configuration"),
     _C.MANAGER_TELLS_NO_ROLE: _Text(
-        "its {f.manager} does not tell its role in the cluster",
-        "the node's name is not one of {f.manager}'s members, or its store cannot be reached",
-        "name the node as {f.manager} does; patronictl list"),
+        "its {f.manager} does not report its role in the cluster",
+        "the node's name is not a member of {f.manager}'s cluster, or its store cannot be reached",
+        "use the name that {f.manager} uses: patronictl list"),
     _C.MANAGER_LEADER: _Text(lambda of, f: f"leader: {' and '.join(f.names) or 'none'}",
-                             "no server can be sure where it belongs", "patronictl list; look at its store"),
+                             "servers cannot be sure which database to use", "patronictl list; then check its store"),
     _C.MANAGER_SYNCHRONOUS: _Text(
         lambda of, f: f"synchronous_mode is {'on' if f.on else 'off'}" + (", and strict" if f.strict else ""),
-        "a failover loses acknowledged writes, and a lease on the old leader proves nothing to the new one",
+        "a failover loses acknowledged writes, and leases on the old leader do not protect",
         "patronictl edit-config: synchronous_mode: true"),
-    _C.MANAGER_PAUSED: _Text("it is in maintenance mode", "it does not fail over by itself", "patronictl resume"),
+    _C.MANAGER_PAUSED: _Text("it is in maintenance mode", "it does not fail over automatically", "patronictl resume"),
     _C.MANAGER_BEHIND: _Text(
-        "its leader is on timeline {f.timeline}, and the pool is in epoch {f.epoch} already",
-        "no server follows to an epoch before one that it has seen",
-        "docs/patroni.md, Moving a pool there; or a database of another time was brought back"),
-    _C.PENDING_RESTART: _Text("{f.manager} has settings that wait for a restart", "they do not count yet",
+        "its leader is on timeline {f.timeline}, but the pool is already in epoch {f.epoch}",
+        "no server follows to an earlier epoch",
+        "docs/patroni.md, Moving a pool there; or the database was restored from an old backup"),
+    _C.PENDING_RESTART: _Text("{f.manager} has settings that need a restart", "they are not in use yet",
                               "patronictl restart"),
     _C.UNKNOWN_MEMBER: _Text(
         "commits wait for {f.member}, which is not at database.nodes",
-        "{f.manager} may promote it, and no server and no operator finds it then",
-        "name {f.member} at database.nodes on all hosts; or keep it out: tags: nosync: true and nofailover: true in "
-        "its {f.manager} configuration"),
+        "{f.manager} may promote it, and then no server and no operator finds it",
+        "name {f.member} at database.nodes on all hosts; or exclude it with the tags `nosync: true` and `nofailover: "
+        "true` in its {f.manager} configuration"),
     # The ledger
     _C.LEDGER: _Text("epoch {f.epoch}, {f.active} active, standby {f.standby}"),
     _C.NO_LEDGER: _Text("none is configured", "the database's roles cannot be changed with tuiha",
                         "add ledger: to the configuration"),
-    _C.LEDGER_UNREADABLE: _Text("{f.error}", "the service goes on, but the database's roles cannot be changed",
+    _C.LEDGER_UNREADABLE: _Text("{f.error}", "users are served, but the databases' roles cannot be changed",
                                 lambda of, f: ledger_remedy(f.cause)),
-    _C.LEDGER_OF_OTHER_POOL: _Text("it is the ledger of the pool '{f.found}'", "it says nothing about this one",
+    _C.LEDGER_OF_OTHER_POOL: _Text("it is the ledger of the pool '{f.found}'", "it does not describe this pool",
                                    "correct the section ledger of the configuration"),
     _C.LEDGER_DISAGREES: _Text(
-        "it says epoch {f.epoch} on {f.active}, the database epoch {f.row_epoch} on {f.row_active}",
-        "role changes are refused", "tuiha status; is it an old copy?"),
+        "it shows epoch {f.epoch} on {f.active}, the database epoch {f.row_epoch} on {f.row_active}",
+        "changes of the databases' roles are refused", "tuiha status; one of the two may be an old copy"),
     _C.LEDGER_TIMELINE: _Text(
-        "it says timeline {f.recorded}, {f.active} is on timeline {f.actual}",
-        "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
-        "docs/backup.md says what to do after a restore"),
+        "it shows timeline {f.recorded}, but {f.active} is on timeline {f.actual}",
+        "it was promoted by hand or restored from a backup: acknowledged writes may be missing",
+        "see docs/backup.md, after a restore"),
     _C.OPERATION: _Text(
         lambda of, f: what(f.problem), lambda of, f: means(f.problem), lambda of, f: command(f.problem.next)),
-    _C.STALE: _Text("the secondary is STALE", "it may not be promoted without losing writes", _back),
+    _C.STALE: _Text("the secondary is STALE", "its promotion may lose writes", _back),
     # Pool servers
     _C.SERVER: _Text("{f.state}, attached to {f.database}, epoch {f.epoch}, version {f.version}"),
-    _C.NO_SERVER: _Text("no pool server is known", "nobody answers devices", "tuiha serve NAME"),
-    _C.FOREIGN_SERVER: _Text("{f.state}, of another system ({f.version}): it is only looked at"),
+    _C.NO_SERVER: _Text("no pool server is known", "no device gets an answer", "tuiha serve NAME"),
+    _C.FOREIGN_SERVER: _Text("{f.state}, of another system ({f.version}): tuiha only watches it"),
     _C.SERVER_FROM_DATABASE: _Text("found in the database; it needs no entry in the configuration"),
     _C.SERVER_UNREACHABLE: _Text(
-        "cannot be asked at {f.address}: {f.error}",
-        "what it does is not known; if it is gone, the others take its users over",
+        "does not answer at {f.address}: {f.error}",
+        "its state is not known; if it is down, other servers take its users over",
         lambda of, f: server_remedy(f.cause, of)),
     _C.SERVER_OF_OTHER_POOL: _Text("it is a server of the pool '{f.found}'", "it serves other users",
                                    "correct its address at servers, or start it with this configuration"),
-    _C.SERVER_ATTACHED_ELSEWHERE: _Text("it is attached to {f.found}, though {f.expected} is active", _NOT_IN_POOL,
+    _C.SERVER_ATTACHED_ELSEWHERE: _Text("it uses {f.found}, although {f.expected} is active", _NOT_IN_POOL,
                                         _STATUS),
-    _C.SERVER_ON_OTHER_SYSTEM: _Text("it is attached to the physical database {f.found}, not {f.expected}",
-                                     _NOT_IN_POOL, "is the address of the database the same on its host?"),
+    _C.SERVER_ON_OTHER_SYSTEM: _Text("it uses the physical database {f.found}, not {f.expected}",
+                                     _NOT_IN_POOL, "on its host, check the address of the database"),
     _C.SERVER_IN_OTHER_EPOCH: _Text("its epoch is {f.found}, the pool's is {f.expected}",
-                                    "it gets no lease until it attaches again", _STATUS),
+                                    "it gets no lease until it connects again", _STATUS),
     _C.SERVER_NOT_JOINED: _Text("it is not in the database's table of servers",
-                                "it has not joined: nobody is bound to it", "its log says why"),
+                                "it has not joined: it serves no users", "its log names the reason"),
     _C.NO_LEASE: _Text(lambda of, f: f"it has no lease ({f.state}{': ' + f.reason if f.reason else ''})",
-                       "it answers 503", "its log says why; can it reach the database?"),
-    _C.VERSIONS: _Text(_versions, "while you update that is as it should be; do not stay there",
+                       "it answers 503", "its log names the reason; check its connection to the database"),
+    _C.VERSIONS: _Text(_versions, "this is normal during an update, but not afterwards",
                        "update the older ones (docs/upgrades.md)"),
-    _C.VERSIONS_APART: _Text(_versions, "they are more than one version apart: nobody tried them together",
+    _C.VERSIONS_APART: _Text(_versions, "they are more than one version apart: this is not tested",
                              "update the older ones, one version at a time (docs/upgrades.md)"),
     _C.CAPACITY: _Text("{f.users:,} users; with one server less there is room for {f.left:,}",
-                       "when a server is lost the others are overloaded, and shed users", "add a server"),
+                       "when a server is lost, the others are overloaded", "add a server"),
     # Sprayers
     _C.SPRAYER: _Text(lambda of, f: f"HAProxy {f.version}, {count(f.backends, 'backend')}, "
                                     f"{count(f.sessions, 'session')}"),
     _C.SPRAYER_UNREACHABLE: _Text(
-        "its runtime socket cannot be asked: {f.error}", "sessions, backends and its health are unknown",
+        "its runtime socket does not answer: {f.error}", "its sessions, servers and health are not known",
         lambda of, f: sprayer_remedy(f.cause, of)),
     _C.SPRAYER_STEERING: _Text(
         _tried("the socket at sprayers[].{f.field}, for drain and enable,"),
-        "no server can be drained or enabled from here: {of} would refuse",
+        "servers cannot be drained or enabled from this host: {of} refuses",
         OPERATORS_SOCKET),
     _C.SPRAYER_ODDITY: _found(lambda facts: facts.oddity),
-    _C.ONLY_SPRAYER: _Text("it is the only sprayer", "losing it stops the pool for all devices", "add a second one"),
+    _C.ONLY_SPRAYER: _Text("it is the only sprayer", "if it is lost, no device reaches the pool", "add a second one"),
     _C.BACKEND_MISSING: _Text(lambda of, f: f"it has no backend for {names(f.names)}",
-                              "their users reach them through other servers only: slower", "add them to its backend"),
-    _C.BACKEND_UNKNOWN: _Text(lambda of, f: f"its backend names {names(f.names)}, unknown to the pool",
-                              "backends must be called like the pool servers", "rename or remove them"),
+                              "users of these servers reach them through other servers only: slower",
+                              "add them to its backend"),
+    _C.BACKEND_UNKNOWN: _Text(lambda of, f: f"its backend names {names(f.names)}, which the pool does not have",
+                              "backends must have the names of the pool servers", "rename or remove them"),
     _C.FRONT_UNREACHABLE: _Text(
         "devices cannot connect at {f.address}: {f.error}",
-        "devices reach the pool through the other sprayer, if at all",
-        "compare its `bind` with sprayers.address; with a virtual address, see that keepalived has it on one of the "
-        "hosts"),
+        "devices reach the pool only through another sprayer",
+        "compare its `bind` with sprayers.address; if the address is virtual, check that keepalived has it on one "
+        "host"),
     _C.FRONT_PLAIN_TEXT: _Text(
-        "it speaks plain text to devices at {f.address}", "passwords and mail cross the network readable",
+        "it uses no encryption with devices at {f.address}", "passwords and mail can be read in the network",
         "write `bind :443 ssl crt FILE` (config/haproxy.cfg), and then: systemctl reload haproxy"),
     _C.FRONT_CERTIFICATE: _Text(
         lambda of, f: f"its certificate for devices at {f.address} {_expires(f.days)}",
-        "from then on no device connects through it any more",
+        "from then on no device can connect through it",
         "renew the file at `bind ... ssl crt`, and then: systemctl reload haproxy"),
     _C.FRONT_NAME: _Text(
-        "its certificate for devices is not for the name in {f.address}", "devices that verify it do not connect",
-        "have one signed for that name, put it at `bind ... ssl crt`, and then: systemctl reload haproxy"),
+        "its certificate for devices is for another name than {f.address}", "devices that verify it do not connect",
+        "get one for that name, put it at `bind ... ssl crt`, then: systemctl reload haproxy"),
     # Mail
     _C.MAIL: _Text(lambda of, f: f"the probe user logged in in {span(f.seconds)}"),
     _C.MAIL_UNUSABLE: _Text(
         "the probe user cannot use it at {f.address}: {f.error}",
         "mail of cluster {f.cluster} cannot be monitored through it",
         lambda of, f: mail_remedy(f.cause, of, "probe")),
-    _C.MAIL_ALONE: _Text("it is alone in cluster {f.cluster}", "when it is lost its users' mail is not monitored",
+    _C.MAIL_ALONE: _Text("it is alone in cluster {f.cluster}", "if it is lost, its users get no new mail",
                          "add its partner to the cluster"),
     _C.MAIL_NOT_USED: _Text(
         "pool server {f.server} does not use it: {f.reason}",
         "users of that server are monitored through the rest of the cluster",
-        "if it answers again, tuiha plan return-mail {of}; else try it from {f.server}'s host"),
-    _C.MAIL_LATE: _Text(lambda of, f: f"{f.number:,} mailboxes ahead of their cursors: {UNTOLD.what}",
-                        "devices get new mail up to a minute late, when a look finds it", lambda of, f: UNTOLD.then),
+        "if it answers again: tuiha plan return-mail {of}. Otherwise test it from the host of {f.server}"),
+    _C.MAIL_LATE: _Text(lambda of, f: f"{f.number:,} mailboxes had unreported mail: {UNTOLD.what}",
+                        "devices get new mail up to a minute late", lambda of, f: UNTOLD.then),
     _C.MONITOR_LOG_IN: _Text(_tried("{f.monitor}, acting as {f.user},"),
                              "no user's mailbox can be monitored through it", _monitor_fix),
     _C.WITHOUT_MAIL: _Text(
@@ -645,40 +650,40 @@ _TEXTS: Mapping[FindingCode, _Text] = {
     # Users
     _C.SAME_MAILBOX: _Text(
         "users {f.user} and {f.stays} are one mailbox",
-        "they are joined when the next server starts: all devices and changes stay",
-        "nothing; if your mail server tells them apart, write users.names before (lower: false)"),
+        "they are joined when the next server starts; all devices and changes stay",
+        "nothing. If they differ at your mail server, first write users.names (lower: false)"),
     _C.MORE_SAME_MAILBOXES: _Text("{f.number:,} more users are one mailbox with another",
                                   "they are joined when the next server starts", "as above"),
     _C.NAMES_CHANGE: _Text(
         lambda of, f: f"{count(f.number, 'name')} to change: "
                       + names((f"{before} to {after}" for before, after in f.pairs), 3),
-        "the next start of a server does it; the mail server is logged in to with the new name",
-        "nothing; if your mail server wants the old ones, write users.names before"),
+        "the next start of a server changes them; it then logs in to the mail server with the new names",
+        "nothing. If your mail server needs the old names, first write users.names"),
     _C.ONE_NAME: _Text(
-        "{f.user} (mail cluster {f.cluster}) and {f.stays} ({f.stays_cluster}) have one name",
-        "who logs in as {f.name} is the one of {f.stays_cluster}, never the other",
+        "{f.user} (mail cluster {f.cluster}) and {f.stays} ({f.stays_cluster}) have the same name",
+        "a log-in as {f.name} always means the user of {f.stays_cluster}",
         "give one of them another name at its mail server"),
     _C.NAME_RULES_DIFFER: _Text(
-        lambda of, f: f"here: {f.here}; servers go by: {'; '.join(f.others)}",
-        "one mailbox can be two users, and is joined at each start",
+        lambda of, f: f"here: {f.here}; on servers: {', '.join(f.others)}",
+        "one mailbox can become two users, which are joined at each start",
         "write the same users.names on all hosts, and start the servers again"),
     # Hosts and the configuration
     _C.CLOCK: _Text(
-        _skewed, "times in logs, events and recordings do not fit together (leases and heartbeats do not depend on it)",
+        _skewed, "times in logs and events differ (leases and heartbeats do not depend on it)",
         "start chrony or systemd-timesyncd on both hosts"),
     _C.CLOCKS: _Text(lambda of, f: f"{count(f.number, 'clock')} within {span(SKEW)} of this host's"),
     _C.CERTIFICATE: _Text(lambda of, f: f"its certificate at {f.address} {_expires(f.days)}",
-                          "from then on nobody who verifies it connects any more", "renew it, and load it again"),
+                          "from then on programs that verify it do not connect", "renew it, and load it again"),
     _C.CERTIFICATES: _Text(lambda of, f: f"{count(f.number, 'certificate')}; the first to expire is {f.subject}'s, in "
                                          f"{count(int(f.days), 'day')}"),
     _C.UNVERIFIED: _Text("verify is false: any certificate is accepted",
-                         "whoever answers in its place gets passwords, and is believed",
-                         "name the authority's certificate at {of}.ca, and take verify: false out"),
+                         "an attacker in the network can pose as it, and read passwords",
+                         "name the authority's certificate at {of}.ca, and remove verify: false"),
     _C.OPEN_FILE: _Text("{f.path} can be changed by others (mode {f.mode:04o})",
-                        "whoever changes it decides what tuiha does",
+                        "other users of the host can control tuiha with it",
                         lambda of, f: f"chmod go-w {shlex.quote(f.path)}"),
     _C.OPEN_LOCK: _Text(
         "{f.path} can be opened by every user of this host (mode {f.mode:04o})",
-        "any of them can hold it, and so stop every change of the pool",
+        "any of them can lock it, and block every change of the pool",
         lambda of, f: f"chmod 660 {shlex.quote(f.path)}"),
 }

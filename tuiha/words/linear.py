@@ -59,7 +59,7 @@ def step(number: int, status: StepStatus, does: str, after: str, told: str, *, u
 
     `does` is empty when it was said before. `after` is the time that it took, `told` the evidence, or why it failed.
     """
-    state = "is being taken back" if undoing else _STEPS[status]
+    state = "is being undone" if undoing else _STEPS[status]
     parts = (f"Step {number} {state}", f" after {after}" if after else "", f" ({does})" if does else "",
              f": {told}" if told else "")
     return sentence("".join(parts))
@@ -118,7 +118,7 @@ _STEPS: Mapping[StepStatus, str] = {
     StepStatus.FAILED: "FAILED",
     StepStatus.UNKNOWN: "has an UNKNOWN outcome",
     StepStatus.STOPPED: "was stopped",
-    StepStatus.UNDONE: "was taken back",
+    StepStatus.UNDONE: "was undone",
 }
 _OUTCOMES: Mapping[str, Callable[[Any], str]] = {
     "outage_ms": lambda ms: "" if ms is None else f"Writes were held for {span(ms / 1000)}",

@@ -38,10 +38,10 @@ def _reset_of(loose: Loose) -> str:
 
 _MENDS: Mapping[Gap, _ByHand] = {
     Gap.LOOSE: _reset,
-    Gap.TWINS: lambda found, partner: f"give the other program another application_name than {literal(partner)}",
-    Gap.STRANGER: lambda found, partner: f"end the program that is called {literal(partner)} and is not {partner}, "
+    Gap.TWINS: lambda found, partner: f"give the other program an application_name other than {literal(partner)}",
+    Gap.STRANGER: lambda found, partner: f"stop the program with the name {literal(partner)} that is not {partner}, "
                                          f"or set primary_slot_name on {partner}",
-    Gap.DOUBLE: lambda found, partner: f"stop the copy of {partner}, or the program that uses its name and its slot",
+    Gap.DOUBLE: lambda found, partner: f"stop the copy of {partner}, or the program that uses its name and slot",
 }
 
 

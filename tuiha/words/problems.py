@@ -69,7 +69,7 @@ def means(problem: Problem) -> str:
 
 
 def _later(turn: Turn) -> str:
-    return f"`{command(turn.next)}` comes after {turn.operation}, which has the pool"
+    return f"run `{command(turn.next)}` after {turn.operation}, which is using the pool"
 
 
 Words = str | Callable[[Any], str]
@@ -98,14 +98,13 @@ def _split(facts: Split) -> str:
 
 
 def _claims(facts: Split) -> list[str]:
-    parts = [f"{names(facts.writable)} are both writable and ACTIVE"] if len(facts.writable) > 1 else []
+    parts = [f"{names(facts.writable)} both accept writes and are ACTIVE"] if len(facts.writable) > 1 else []
     return parts + [f"{names(place.servers)} on {place.database}" + (
         "" if place.system is None else f" (system {place.system})") for place in facts.places]
 
 
 def _unheard(place: Place) -> str:
-    return (f"{names(place.servers)} holds a lease that {place.database} knows nothing of: "
-            f"it is on a copy of {place.database}")
+    return f"{names(place.servers)} uses a copy of {place.database}: its lease is only in the copy"
 
 
 _EVIDENCE: Mapping[Evidence, Callable[[Split], list[str]]] = {
@@ -119,8 +118,8 @@ _EVIDENCE: Mapping[Evidence, Callable[[Split], list[str]]] = {
 
 def _disputed(facts: Dispute) -> str:
     if facts.renewed:
-        return f"the watcher cannot reach {facts.database}, but {names(facts.servers)} renewed leases on it since"
-    return f"the watcher reaches {facts.database}, but {names(facts.servers)} cannot use it"
+        return f"this host cannot reach {facts.database}, but {names(facts.servers)} renewed leases on it"
+    return f"this host reaches {facts.database}, but {names(facts.servers)} cannot use it"
 
 
 # The operation that has the pool
@@ -128,8 +127,8 @@ def _disputed(facts: Dispute) -> str:
 
 _WAYS: Mapping[IntentWay, str] = {
     IntentWay.RESUME: "finishes it",
-    IntentWay.UNDO: "takes it back",
-    IntentWay.CANCEL: "leaves it as it is and frees the pool",
+    IntentWay.UNDO: "undoes it",
+    IntentWay.CANCEL: "leaves it as it is and releases the pool",
 }
 
 
@@ -141,12 +140,12 @@ def way_out(operation: str, host: str, ways: tuple[IntentWay, ...]) -> str:
 
 
 def _where(facts: OperationFacts) -> str:
-    return f"{facts.kind}, step {facts.step}: {facts.action}" if facts.step else f"{facts.kind}, before its first step"
+    return f"{facts.kind}, step {facts.step}: {facts.action}" if facts.step else f"{facts.kind}, no step recorded"
 
 
 def _stopped(why: str) -> Callable[[OperationFacts], str]:
     def told(facts: OperationFacts) -> str:
-        silent = "" if facts.silent is None else f", no sign of life for {span(facts.silent)}"
+        silent = "" if facts.silent is None else f", silent for {span(facts.silent)}"
         return f"{_where(facts)}: {why}{silent}"
 
     return told
@@ -154,39 +153,39 @@ def _stopped(why: str) -> Callable[[OperationFacts], str]:
 
 def _ways_out(facts: OperationFacts) -> str:
     out = way_out(facts.id, facts.host, facts.ways)
-    return f"it has stopped and keeps the pool from other operations: {out}"
+    return f"It has stopped, and blocks other operations. {out}"
 
 
 # Databases
 
 
-_STOPS = "commits wait for it: servers hold, then answer 503 when their leases end"
+_STOPS = "writes wait for it: requests wait, then get 503 when the leases end"
 
 
 def _fails_over(facts: Lost) -> str:
-    stale = f"; {facts.partner} is STALE: acknowledged writes would be lost" if facts.stale else ""
-    return f"servers hold requests, then answer 503 until the pool fails over to {facts.partner}{stale}"
+    stale = f". {facts.partner} is STALE: a failover loses acknowledged writes" if facts.stale else ""
+    return f"requests wait, then get 503, until the pool fails over to {facts.partner}{stale}"
 
 
 def _others_confirm(facts: Lost) -> str:
     why = "" if facts.commits is None else reason(facts.commits, facts.partner, frozenset({Gap.OTHERS}))
-    return f"{why}: losing {facts.active} loses them"
+    return f"{why}: if {facts.active} is lost, they are lost"
 
 
 _EFFECTS: Mapping[Effect, Words] = {
-    Effect.UNDECIDED: "nobody says which database is active",
-    Effect.NOTHING_LEFT: "no database can be reached: nothing is answered, nothing is lost while the disks are there",
-    Effect.MANAGER_PROMOTES: lambda facts: f"{facts.manager} promotes {facts.partner} by itself when its ttl is over; "
-                                           "servers hold requests, then answer 503, and follow",
+    Effect.UNDECIDED: "it is not known which database is active",
+    Effect.NOTHING_LEFT: "no database can be reached: nobody is served, but no data is lost while the disks are intact",
+    Effect.MANAGER_PROMOTES: lambda facts: f"{facts.manager} promotes {facts.partner} automatically when its ttl is "
+                                           "over. Until then requests wait, then get 503",
     Effect.FAILS_OVER: _fails_over,
-    Effect.NO_TAKEOVER: "it cannot take over",
-    Effect.MANAGER_GOES_ON: lambda facts: f"{_STOPS}; {facts.manager} lets the leader go on alone by itself, unless "
-                                          "it is strict",
-    Effect.WITHHELD: "the ledger counts on it: servers hold, then answer 503",
+    Effect.NO_TAKEOVER: "it cannot replace the active database",
+    Effect.MANAGER_GOES_ON: lambda facts: f"{_STOPS}. {facts.manager} continues without it automatically, unless it "
+                                          "is strict",
+    Effect.WITHHELD: "the ledger relies on it: requests wait, then get 503",
     Effect.OTHERS_CONFIRM: _others_confirm,
     Effect.STOPS: _STOPS,
-    Effect.ALONE: "the active database runs alone: losing it too stops the pool",
-    Effect.SPARE: "nothing waits for it; it could not take over either",
+    Effect.ALONE: "the active database runs alone: if it is lost too, nobody is served",
+    Effect.SPARE: "no write waits for it, but it cannot replace the active database now",
 }
 
 
@@ -201,31 +200,31 @@ def _gaps(facts: Commits) -> str:
 
 def _unprotected(facts: Commits) -> str:
     if facts.stalled:
-        return f"servers hold, then answer 503: the ledger counts on {facts.partner}, which may lack writes"
-    return f"losing {facts.active} now loses acknowledged writes that {facts.partner} does not have"
+        return f"requests wait, then get 503: the ledger relies on {facts.partner}, which may lack writes"
+    return f"if {facts.active} is lost now, acknowledged writes are lost: {facts.partner} lacks them"
 
 
 # Servers
 
 
 _FATES: Mapping[Fate, Callable[[LostServer], str]] = {
-    Fate.TAKEN: lambda _: "the others have taken its users over",
-    Fate.STRANDED: lambda facts: f"{count(facts.users, 'user')} of it have no server, as no other has room for them: "
-                                 "start it, or add one",
-    Fate.MOVING: lambda _: "its users move to the others, at the latest when its heartbeat is older than the window",
+    Fate.TAKEN: lambda _: "other servers have taken its users over",
+    Fate.STRANDED: lambda facts: f"{count(facts.users, 'user')} of this server are not served: no other server has "
+                                 "room. Start it, or add one",
+    Fate.MOVING: lambda _: "its users move to other servers, at the latest when its heartbeat is too old",
 }
-_NOBODY_TAKES = "it takes no new users, and no server has room for some of those it has"
+_NOBODY_TAKES = "it takes no new users, and no other server has room"
 _RELIEFS: Mapping[Relief, Callable[[Overload], str]] = {
-    Relief.REBALANCE: lambda _: "it takes no new users and sheds some of those it has",
+    Relief.REBALANCE: lambda _: "it takes no new users and gives users away",
     Relief.ENABLE: lambda facts: f"{_NOBODY_TAKES}: {facts.helper} is drained",
-    Relief.START: lambda facts: f"{_NOBODY_TAKES}: {facts.helper} does not run",
+    Relief.START: lambda facts: f"{_NOBODY_TAKES}: {facts.helper} is not running",
     Relief.ADD: lambda _: f"{_NOBODY_TAKES}: add a server",
 }
 
 
 def _unasked(facts: Unasked) -> str:
-    return "it renews its lease: it lives, and is too busy to answer" if facts.late else \
-        "its heartbeat is fresh: it serves, and only the watcher cannot ask it"
+    return "it renews its lease: it is alive, but too busy to answer" if facts.late else \
+        "its heartbeat is fresh: it serves users, but this host cannot reach it"
 
 
 # Mail
@@ -233,22 +232,22 @@ def _unasked(facts: Unasked) -> str:
 
 def _mail_down(facts: LostMail) -> str:
     if not facts.partners:
-        return f"no server of cluster {facts.cluster} answers: its users' mail is not monitored"
+        return f"no mail server of cluster {facts.cluster} answers: its users get no new mail"
     if facts.in_service is False:
-        return f"it is out of service; its users are monitored through {names(facts.partners)}"
-    left = f", {count(facts.users, 'user')} still to move" if facts.users else ""
-    return f"its users are monitored through {names(facts.partners)}{left}; it would be used again when it comes back"
+        return f"it is out of service: its users are monitored through {names(facts.partners)}"
+    left = f", {count(facts.users, 'user')} have not moved yet" if facts.users else ""
+    return f"its users are monitored through {names(facts.partners)}{left}; it is used again when it answers"
 
 
 def _mail_closed(facts: LostMail) -> str:
     others = f"The others are monitored through {names(facts.partners)}" if facts.partners \
-        else "No other server of its cluster takes the others"
-    return f"Users that are connected stay. {others}"
+        else "The others get no new mail: the cluster has no other server"
+    return f"Connected users stay connected. {others}"
 
 
 def _mail_out(facts: LostMail) -> str:
     return f"its users are monitored through {names(facts.partners)}" if facts.partners \
-        else "no other server of its cluster answers: its users' mail is not monitored"
+        else "no other server of its cluster answers: its users get no new mail"
 
 
 def _without_mail(facts: NoMail) -> str:
@@ -256,7 +255,7 @@ def _without_mail(facts: NoMail) -> str:
     more = trouble.users - len(trouble.examples)
     named = ", ".join(trouble.examples) + (f" and {more} more" if more > 0 and trouble.examples else "")
     said = f"{named or count(trouble.users, 'user')}{f' ({trouble.text})' if trouble.text else ''}"
-    return f"Their devices get no new mail: {said}. {explained(trouble.reason).then}"
+    return f"Devices get no new mail: {said}. {explained(trouble.reason).then}"
 
 
 # The ledger
@@ -264,12 +263,12 @@ def _without_mail(facts: NoMail) -> str:
 
 def _following(facts: TwoRecords) -> str:
     return (f"{facts.manager}'s leader is {facts.active} on timeline {facts.epoch}, "
-            f"the epoch row says {facts.row_epoch} on {facts.row_active}")
+            f"the epoch row shows {facts.row_epoch} on {facts.row_active}")
 
 
 def _disagrees(facts: TwoRecords) -> str:
-    return (f"it says epoch {facts.epoch} on {facts.active}, "
-            f"the database epoch {facts.row_epoch} on {facts.row_active}")
+    return (f"it shows epoch {facts.epoch} on {facts.active}, "
+            f"the database shows {facts.row_epoch} on {facts.row_active}")
 
 
 def _found(facts: Obstacle | Oddity) -> str:
@@ -280,62 +279,62 @@ _FOUND = _Text(obstacles.state, _found, lambda facts: obstacles.found(facts).mea
 
 _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.SPLIT: _Text(
-        "SPLIT", _split, "changes can go to two physical databases: what is written in one is missing in the other"),
+        "SPLIT", _split, "two databases accept changes: a change in one is missing in the other"),
     ProblemCode.DISPUTED: _Text(
-        "DISPUTED", _disputed, "somebody is cut off, not gone: do not fail over before it is clear who"),
+        "DISPUTED", _disputed, "a network is broken, no database is lost: find it before you fail over"),
     ProblemCode.UNVERIFIED: _Text(
         "UNVERIFIED", lambda facts: f"verify: false at {', '.join(facts.names)}",
-        "any certificate is accepted there: an impostor gets passwords and mail"),
+        "any certificate is accepted: an attacker in the network can read passwords and mail"),
     ProblemCode.NO_SERVER: _Text(
-        "DOWN", _always("no pool server is known"), "no device is answered and no mail is monitored"),
+        "DOWN", _always("no pool server is known"), "no device gets an answer, and no mail is monitored"),
     ProblemCode.MANAGER_PAUSED: _Text(
         "PAUSED", lambda facts: f"{facts.manager} is in maintenance mode",
-        "it neither fails over nor brings a database back by itself"),
+        "it neither fails over nor restarts a database"),
     ProblemCode.OPERATION_RUNNING: _Text(
         "RUNNING", lambda facts: f"{_where(facts)}; by {facts.owner}",
-        "an operation changes the pool; another one has to wait"),
-    ProblemCode.OPERATION_INTERRUPTED: _Text("INTERRUPTED", _stopped("its runner died"), _ways_out),
+        "an operation is changing the pool; others must wait"),
+    ProblemCode.OPERATION_INTERRUPTED: _Text("INTERRUPTED", _stopped("its process died"), _ways_out),
     ProblemCode.OPERATION_HALF_WAY: _Text("HALF-WAY", _stopped("a step failed"), _ways_out),
-    ProblemCode.OPERATION_UNKNOWN: _Text("UNKNOWN", _stopped("its outcome is not known"), _ways_out),
+    ProblemCode.OPERATION_UNKNOWN: _Text("UNKNOWN", _stopped("outcome unknown"), _ways_out),
     ProblemCode.DATABASE_DOWN: _Text("DOWN", _reason, _effect),
     ProblemCode.DATABASE_UNREACHABLE: _Text(
         "UNREACHABLE", _reason,
-        "the pool serves: servers have sessions there. Nothing new can connect from here, as when its main process "
-        "hangs; a server that loses its sessions then stays without a database"),
+        "The servers still use it, but this host cannot connect: its main process may hang. A server that loses its "
+        "connections cannot serve any more"),
     ProblemCode.NOT_WRITABLE: _Text(
         "NOT WRITABLE", lambda facts: "it is in recovery" if facts.recovering else "it is read-only",
-        "no server can take a lease: nothing is answered until a database is promoted"),
+        "no server gets a lease: nobody is served until a database is promoted"),
     ProblemCode.NO_EPOCH_ROW: _Text(
-        "NO EPOCH ROW", _always("the pool's tables cannot be read in it"),
-        "it is not a database of a pool, or the watcher's role may not read it"),
+        "NO EPOCH ROW", _always("cannot read the pool's tables"),
+        "it is not the database of a pool, or tuiha's role may not read it"),
     ProblemCode.EPOCH_CUT_OFF: _Text(
-        "CUT OFF", _always("its epoch row says so, and no operation runs"),
-        "no server can take a lease: nothing is answered"),
+        "CUT OFF", _always("closed by its epoch row, but no operation is running"),
+        "no server gets a lease: nobody is served"),
     ProblemCode.ROGUE_PRIMARY: _Text(
-        "ROGUE PRIMARY", lambda facts: f"writable, though {facts.names[0]} is active",
-        "whatever is written in it is not in the pool's database"),
-    ProblemCode.NOT_STREAMING: _Text("NOT STREAMING", lambda facts: f"{facts.active} sends it nothing", _effect),
+        "ROGUE PRIMARY", lambda facts: f"accepts writes, but {facts.names[0]} is active",
+        "a change that is written to it is not in the pool's database"),
+    ProblemCode.NOT_STREAMING: _Text("NOT STREAMING", lambda facts: f"receives nothing from {facts.active}", _effect),
     ProblemCode.NOT_SYNCHRONOUS: _Text(
         "UNPROTECTED", lambda facts: f"replication is {facts.sync_state}, not synchronous",
-        lambda facts: f"losing {facts.active} now would lose acknowledged writes"),
+        lambda facts: f"if {facts.active} is lost now, acknowledged writes are lost"),
     ProblemCode.UNPROTECTED: _Text("UNPROTECTED", _gaps, _unprotected),
     ProblemCode.ENDLESS_WAIT: _Text(
-        "WAITING", _gaps, "no commit is acknowledged: servers hold requests, then answer 503"),
+        "WAITING", _gaps, "no write is acknowledged: requests wait, then get 503"),
     ProblemCode.STALE: _Text(
-        "STALE", _always("it may lack acknowledged writes: the pool does not count on it"),
-        "it may not be promoted until the pool is protected again"),
+        "STALE", _always("may lack acknowledged writes"),
+        "the pool does not rely on it: do not promote it before the pool is protected again"),
     ProblemCode.UNMANAGED: _Text(
-        "UNMANAGED", lambda facts: f"its {facts.manager} cannot be asked: {facts.reason}",
-        "whether it is brought back, or promoted, is not known"),
+        "UNMANAGED", lambda facts: f"{facts.manager} does not answer: {facts.reason}",
+        "it is not known whether it would be promoted, or restarted"),
     ProblemCode.PENDING_RESTART: _Text(
-        "PENDING RESTART", lambda facts: f"{facts.manager} has settings that wait for it",
-        "they count after the next start only"),
+        "PENDING RESTART", lambda facts: f"{facts.manager} has new settings",
+        "they count only after a restart"),
     ProblemCode.DATABASE_OF_OTHER_POOL: _Text(
-        "OTHER POOL", lambda facts: f"it is the database of the pool '{facts.names[0]}'",
-        "its address in the configuration leads to another pool's data"),
+        "OTHER POOL", lambda facts: f"it belongs to the pool '{facts.names[0]}'",
+        "its address in the configuration leads to another pool's database"),
     ProblemCode.FOREIGN: _Text(
-        "FOREIGN", lambda facts: f"its system identifier is {facts.system}, not {facts.expected}",
-        "it is another database cluster: it holds none of the pool's data"),
+        "FOREIGN", lambda facts: f"not of this pool: system {facts.system}, expected {facts.expected}",
+        "it is not a database of this pool, and has none of its data"),
     ProblemCode.REPLAY_PAUSED: _FOUND,
     ProblemCode.PREPARED_TRANSACTIONS: _FOUND,
     ProblemCode.LONG_TRANSACTIONS: _FOUND,
@@ -345,44 +344,45 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.SLOT_KEEPS: _FOUND,
     ProblemCode.SERVER_OF_OTHER_POOL: _Text(
         "OTHER POOL", lambda facts: f"it belongs to the pool '{facts.names[0]}'",
-        "its address in the configuration leads to another pool: it serves none of these users"),
+        "its address in the configuration leads to another pool's server"),
     ProblemCode.SERVER_UNREACHABLE: _Text("UNREACHABLE", _reason, _unasked),
     ProblemCode.SERVER_DOWN: _Text("DOWN", _reason, lambda facts: _FATES[facts.fate](facts)),
     ProblemCode.SERVER_CUT_OFF: _Text(
         "CUT OFF", _reason, "it has no lease on the active database: it answers 503 and writes nothing"),
     ProblemCode.SERVER_WAITING: _Text(
-        "WAITING", _reason, "requests wait, bounded, until the active database can be used"),
+        "WAITING", _reason, "requests wait for the active database, then get 503"),
     ProblemCode.SERVER_OVERLOADED: _Text("OVERLOADED", _reason, lambda facts: _RELIEFS[facts.relief](facts)),
-    ProblemCode.SERVER_DRAINING: _Text("DRAINING", _reason, "it takes no users, as it was told"),
+    ProblemCode.SERVER_DRAINING: _Text("DRAINING", _reason, "an operator drained it: it takes no users"),
     ProblemCode.SERVER_UNKNOWN: _Text("UNKNOWN", _reason, "it has not answered yet"),
-    ProblemCode.SERVER_LEFT: _Text("LEFT", _reason, "it handed its users over and ended"),
+    ProblemCode.SERVER_LEFT: _Text("LEFT", _reason, "it gave its users to other servers and ended"),
     ProblemCode.SERVER_SILENT: _Text(
-        "SILENT", _always("its heartbeat is older than the window"),
-        "it answers the watcher, but the others take its users over"),
+        "SILENT", _always("its heartbeat is too old"),
+        "it answers this host, but other servers take its users over"),
     ProblemCode.SPRAYER_DOWN: _Text(
-        "DOWN", _reason, lambda facts: "devices go on through the other sprayer; there is no second one to lose"
+        "DOWN", _reason, lambda facts: "devices use the other sprayer; if that is lost too, no device reaches the pool"
         if facts.others else "no device reaches the pool"),
     ProblemCode.CUT_OFF: _FOUND,
     ProblemCode.DIFFERS: _FOUND,
     ProblemCode.UNCHECKED: _FOUND,
     ProblemCode.NO_MAP: _FOUND,
     ProblemCode.MAIL_DOWN: _Text("DOWN", _reason, _mail_down),
-    ProblemCode.MAIL_CLOSED: _Text("CLOSED", lambda facts: f"lets nobody in: {facts.reason}", _mail_closed),
-    ProblemCode.MAIL_OUT: _Text("OUT", _always("out of service, though it answers"), _mail_out),
+    ProblemCode.MAIL_CLOSED: _Text("CLOSED", lambda facts: f"refuses log-ins: {facts.reason}", _mail_closed),
+    ProblemCode.MAIL_OUT: _Text("OUT", _always("answers, but out of service"), _mail_out),
     ProblemCode.MAIL_LATE: _Text(
-        "LATE", lambda facts: f"{facts.mailboxes:,} mailboxes ahead of their cursors",
+        "LATE", lambda facts: f"{facts.mailboxes:,} mailboxes had unreported mail",
         lambda _: f"Devices get new mail up to a minute late. {UNTOLD.then}"),
     ProblemCode.WITHOUT_MAIL: _Text(
         lambda facts: explained(facts.trouble.reason).what.upper(),
         lambda facts: f"{count(facts.trouble.users, 'user')} without mail", _without_mail),
     ProblemCode.LEDGER_UNREADABLE: _Text(
-        "UNREADABLE", _reason, "the service goes on; the database's roles cannot be changed until it is back"),
+        "UNREADABLE", _reason, "users are served, but no operation can change the databases' roles"),
     ProblemCode.NO_LEADER: _Text(
-        "NO LEADER", lambda facts: f"{facts.manager} has none at this moment",
-        "nothing can be written until one is promoted"),
+        "NO LEADER", lambda facts: f"{facts.manager} has none at the moment",
+        "no write is accepted until one is promoted"),
     ProblemCode.FOLLOWING: _Text(
         "FOLLOWING", _following,
-        "the first pool server begins the epoch when no lease on the leader before can be left"),
-    ProblemCode.DISAGREES: _Text("DISAGREES", _disagrees, "role changes are refused until both say the same"),
+        "a server starts the new epoch when all leases on the old leader have ended"),
+    ProblemCode.DISAGREES: _Text(
+        "DISAGREES", _disagrees, "changes of the databases' roles are refused until both agree"),
     ProblemCode.RECORDED: _Text(lambda facts: facts.state, lambda facts: facts.text, lambda facts: facts.means),
 }

@@ -21,12 +21,12 @@ WORDS: Mapping[OperationStatus, str] = {
 }
 MEANINGS: Mapping[OperationStatus, str] = {
     OperationStatus.RUNNING: "",
-    OperationStatus.DONE: "Every step was done, and read back.",
+    OperationStatus.DONE: "Completed. Every step was verified.",
     OperationStatus.FAILED: "A step did not happen, and that is certain.",
-    OperationStatus.UNKNOWN: "What happened could not be read back: do not take it for failed.",
-    OperationStatus.UNDONE: "Every step that was done has been taken back.",
-    OperationStatus.CANCELLED: "It was stopped where that is safe.",
-    OperationStatus.INTERRUPTED: "What ran it has died. Nothing goes on by itself.",
+    OperationStatus.UNKNOWN: "Outcome unknown. It may have worked: check before you repeat it.",
+    OperationStatus.UNDONE: "Every step that was done has been undone.",
+    OperationStatus.CANCELLED: "Stopped at a place where that is safe.",
+    OperationStatus.INTERRUPTED: "The process running it died. It is stopped: resume it (c) or undo it (b).",
 }
 NOT_KNOWN = "not known"
 _WHY: Mapping[str, str] = {

@@ -9,7 +9,7 @@ from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, SprayerFact
 from tuiha.model.reports import Managed
 
 OUT_OF_SERVICE = "out of service"
-NOT_OURS = "writable, not ours"  # of a second database that follows nobody
+NOT_OURS = "accepts writes, not ours"  # of a second database that follows nobody
 NOT_REPLICATING = "not replicating"
 TWO_PRIMARIES = "TWO PRIMARIES"
 UNKNOWN = "unknown"

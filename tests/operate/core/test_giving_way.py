@@ -47,7 +47,7 @@ async def test_it_gives_way_and_goes_on_afterwards(studio: Studio, what: str) ->
     assert studio.ledger.intent is None
     left = await studio.end(operation)
     assert (left.state, left.gave_way_to, left.settled) == ("cancelled", taker, True)
-    assert f"gave way to paint, operation {taker} of eve@elsewhere" in left.text
+    assert f"stopped for paint, operation {taker} of eve@elsewhere" in left.text
     await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
 

@@ -84,7 +84,7 @@ async def test_a_killed_runner_is_taken_back(studio: Studio, step: int, when: st
     assert (await studio.end(operation)).interrupted
     await studio.by("eve").undo(operation)
     state = await studio.end(operation)
-    assert (state.state, state.changed, state.text) == ("undone", False, "taken back by eve; nothing is left of it")
+    assert (state.state, state.changed, state.text) == ("undone", False, "undone by eve; everything is undone")
     assert is_as_before(studio)
     with pytest.raises(OperationRefused, match="over: undone"):
         await studio.by().resume(operation)

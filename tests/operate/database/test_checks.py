@@ -176,7 +176,7 @@ def test_a_database_that_does_not_answer_is_not_called_another_one() -> None:
     other = with_report(healthy(), "db2", system_identifier="1")
     remedies = [check.remedy for sight in (silent, other) for check in Switchover().checks(sight)
                 if (check.name, check.subject) == ("identity", "db2")]
-    assert remedies == ["start it, or look why", not_ours("db2")]
+    assert remedies == ["start it, or read its log", not_ours("db2")]
 
 
 PAIR_KINDS = (Switchover(), Failover(), Degrade(), ProtectKind(), RejoinKind())
@@ -263,7 +263,7 @@ def test_one_server_that_still_sees_the_active_database_makes_it_disputed() -> N
     sight = replace(lost(healthy()), servers=(server("s1"), server("s2", probes={"db1": SYSTEM, "db2": SYSTEM})))
     disputed = next(check for check in Failover().checks(sight) if check.name == "disputed")
     assert disputed.verdict is NEVER
-    assert disputed.value == "DISPUTED: seen by s2"
+    assert disputed.value == "DISPUTED: s2 reaches it"
 
 
 def test_servers_without_a_lease_dispute_nothing_while_commits_wait() -> None:

@@ -70,7 +70,7 @@ async def test_the_lease_of_a_silent_server_is_waited_for_as_long_as_that_server
     job = replace(JOB, memory=Memory(cut_at=cut_at))
     said = text(await LetGo(job, 5).run(world(server="s1", seconds=0.7), Told()))
     assert boottime() >= cut_at + 0.7
-    assert "the lease of s1 ended by time, 0.7 s after the cut" in said
+    assert "the lease of s1 expired 0.7 s after the cut" in said
 
 
 def test_who_does_not_know_the_cut_counts_from_now() -> None:

@@ -58,7 +58,7 @@ class Operator:
     async def apply(self, kind: str) -> str:
         plan = await self.operator.plan(kind)
         async with asyncio.timeout(60):
-            while [check.value for check in plan.stopped_by] == ["its runner gives signs of life"]:
+            while [check.value for check in plan.stopped_by] == ["its process is alive"]:
                 await asyncio.sleep(0.5)  # it was killed just now
                 plan = await self.operator.plan(kind)
         assert not plan.stopped_by

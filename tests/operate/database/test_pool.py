@@ -215,7 +215,7 @@ async def test_a_server_that_cannot_answer_is_waited_for_as_long_as_its_lease() 
         plan = await planned(world, kind)
         assert plan.stopped_by == ()
         evidence = await run(world, kind, plan, only=range(1, 9))
-        assert "the lease of s2 ended by time" in evidence[5]
+        assert "the lease of s2 expired" in evidence[5]
         await pool.resume("s2")
         steps = kind.steps(plan)[8:]
         for step in steps:

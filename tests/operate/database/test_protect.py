@@ -82,7 +82,7 @@ async def test_a_name_that_does_not_become_synchronous_is_taken_back(monkeypatch
         hangs_when_waited_for(pool, monkeypatch, 1)
         lease = Lease(world)
         assert "ledger SYNC: protected" in text(await step.run(world, told))
-        assert ["db1 waits for nobody again" in line for line in told.said] == [True]
+        assert ["commits on db1 do not wait" in line for line in told.said] == [True]
         assert not lease.lost.is_set()
         lease.close()
         assert await world.databases["db1"].value(NAMES) == "FIRST 1 (db2)"

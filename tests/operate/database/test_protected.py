@@ -61,7 +61,7 @@ HOLES = {
     "a quorum of two": Hole(f"{NAMES}'ANY 1 (db2, archive)'", "ANY 1 (db2, archive)"),
     "nobody": Hole(f"{NAMES}''", "synchronous_standby_names is empty", shows="UNPROTECTED"),
     "somebody else": Hole(f"{NAMES}'archive'", "synchronous_standby_names is archive", archivers=("archive",)),
-    "two of one name": Hole(says="two connections are called db2", archivers=("db2",)),
+    "two of one name": Hole(says="two connections use the name db2", archivers=("db2",)),
     "a role's setting": Hole("ALTER ROLE tuiha_pool SET synchronous_commit = local", "role tuiha_pool (local)",
                              "ALTER ROLE tuiha_pool RESET synchronous_commit"),
     "the database's setting": Hole("ALTER DATABASE tuiha SET synchronous_commit = remote_write",
@@ -317,7 +317,7 @@ async def _has_written(here: Scene) -> bool:
 async def _refused(here: Scene) -> bool:
     seen = await here.look()
     return (all(one.state is not ServerState.UP for one in seen.servers)
-            and any("the connection called db2 is not db2" in what(problem) for problem in seen.problems))
+            and any("a copy of db2 confirms commits in its place" in what(problem) for problem in seen.problems))
 
 
 async def _second(here: Scene, statement: str) -> Any:

@@ -194,7 +194,7 @@ async def test_a_ledger_that_cannot_be_changed_leaves_commits_waiting() -> None:
 LOCAL = {"value": "local", "role": "tuiha_pool", "database": None}
 HOLES: list[tuple[str, dict[str, Any]]] = [
     (r"role tuiha_pool \(local\).* Next: `?ALTER ROLE tuiha_pool RESET synchronous_commit", {"settings": (LOCAL,)}),
-    ("two connections are called db2.* Next: `?give the other program another", {"others": ("db2",)}),
+    ("two connections use the name db2.* Next: `?give the other program an application_name", {"others": ("db2",)}),
     ("commits are acknowledged by archive", {"others": ("archive",)}),
 ]
 
@@ -213,7 +213,7 @@ async def test_the_ledger_never_says_sync_while_a_commit_may_be_acknowledged_wit
 
 async def test_the_ledger_never_says_sync_while_a_copy_confirms_in_the_name_of_the_secondary() -> None:
     here = of(Standby.STALE, 1000, has=False)
-    with pytest.raises(StepFailed, match=r"the connection called db2 is not db2.* Next: `?stop the copy of db2"):
+    with pytest.raises(StepFailed, match=r"a copy of db2 confirms commits in its place.* Next: `?stop the copy of db2"):
         await here.protect()
     assert here.ledger.said == ["names 'FIRST 1 (db2)'", "names ''"]
 

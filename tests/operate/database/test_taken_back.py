@@ -33,7 +33,7 @@ async def test_a_stop_that_hangs_is_taken_back(monkeypatch: pytest.MonkeyPatch) 
             await step.run(world, Told())
         sender = await world.databases["db1"].value("SELECT pid FROM pg_stat_replication")
         os.kill(sender, signal.SIGSTOP)
-        with pytest.raises(StepUnknown, match="did not end within"):
+        with pytest.raises(StepUnknown, match="did not stop within"):
             await stop.run(world, Told())
         for step in (stop, *reversed(before)):
             await step.undo(world, Told())
@@ -73,7 +73,7 @@ async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
         assert (await world.drivers.ledger.poll()).standby is Standby.STALE  # it was lost, and is given up
         assert isinstance(kind, ReadsBack)
         left = "; ".join(map(text, await kind.left(world, plan)))  # which the result has to say
-        assert "UNPROTECTED: the ledger says that db2 is STALE, it was SYNC: `tuiha plan protect`" in left
+        assert "UNPROTECTED: the ledger shows db2 as STALE, before as SYNC: `tuiha plan protect`" in left
         assert "UNPROTECTED: commits wait for no secondary: synchronous_standby_names is empty" in left
         assert "UNPROTECTED" in text((await kind.lacking(world, plan))[0])
         await pool.resume("db2")

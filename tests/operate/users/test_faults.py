@@ -53,7 +53,7 @@ async def test_cancelled_and_taken_up_again(pool: EmbeddedPool, world: World) ->
     assert told.done == moved
     # All in one batch, so that it mixes users who were moved before with those who were not.
     again = await MoveStep(plan.steps[0], pairs_of(plan.details), MovePace(0.0, 200)).run(world, Told())
-    assert text(again) == f"{wanted - moved} users moved, {moved} users there already"
+    assert text(again) == f"{wanted - moved} users moved, {moved} users already there"
     assert (await monitored_once(world))["s1"] == 40 - wanted
 
 

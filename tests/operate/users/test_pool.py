@@ -50,7 +50,7 @@ async def test_rebalance(pool: EmbeddedPool, world: World) -> None:
     evidence = await run(world, kind, plan)
     assert "14 users moved" in evidence[1]
     assert set((await monitored_once(world)).values()) == {10}
-    assert "14 users there already" in (await run(world, kind, plan))[1]
+    assert "14 users already there" in (await run(world, kind, plan))[1]
     await undo(world, kind, plan)
     assert await bound(world) == dict.fromkeys(users[:24], "s1") | dict.fromkeys(users[24:], "s2")
     again = await planned(world, kind)  # the 14 that went and came back are locked on s1, which has more than it can
@@ -86,7 +86,7 @@ async def test_drain_under_load_and_enable(pool: EmbeddedPool, world: World) -> 
         plan = await planned(world, kind, "s2", options={"rate": "0"})
         assert plan.stopped_by == ()
         evidence = await run(world, kind, plan)
-        assert evidence[4] == "s2: 0 users by rows, 0 by the server itself"
+        assert evidence[4] == "s2: 0 users in the database, 0 reported by the server"
         assert "s2" not in await monitored_once(world)
         assert "0 sessions" in evidence[5], evidence
         await pool.kill("s2")
@@ -113,7 +113,8 @@ async def test_several_servers_are_drained_and_enabled_together(pool: EmbeddedPo
     assert (plan.target, plan.confirm) == (("s3", "s2"), "s3 s2")
     assert {check.name for check in plan.stopped_by} <= {"capacity"}  # of 30 users, when one server has room for fewer
     evidence = await run(world, kind, plan)
-    assert evidence[4] == "s3: 0 users by rows, 0 by the server itself; s2: 0 users by rows, 0 by the server itself"
+    assert evidence[4] == "; ".join(
+        f"{name}: 0 users in the database, 0 reported by the server" for name in ("s3", "s2"))
     assert set(await monitored_once(world)) == {"s1"}
     assert {name: target_of(await look(world), name) for name in ("s1", "s2", "s3")} == {
         "s1": "UP", "s2": "DRAIN", "s3": "DRAIN"}

@@ -133,7 +133,7 @@ PARTS: Mapping[ProblemCode, Parts] = {
         SERVER_UNIT, SERVER_LOG,
         avoid=("Do not change the database's roles: the databases are not the reason.",), wake=_AT_ONCE),
     ProblemCode.MANAGER_PAUSED: _parts(
-        PATRONI, avoid=("Do not resume it while somebody works on a database: ask first.",), wake=_TODAY),
+        PATRONI, avoid=("Do not resume it while another operator works on a database: ask first.",), wake=_TODAY),
     ProblemCode.OPERATION_RUNNING: _parts(
         OPERATIONS, SHOWN,
         avoid=("Do not cancel it because it takes long: each step has a limit, and ends.",), wake=_NO_WAKE),
@@ -174,11 +174,11 @@ PARTS: Mapping[ProblemCode, Parts] = {
             ("permission denied", "grant the rights of config/postgresql.md, step 3"),
             ("relation does not exist", "this is not the pool's database, or no server has started yet"))),
         CHECK, avoid=(_NO_EDIT,), wake=_AT_ONCE),
-    ProblemCode.EPOCH_FENCED: _parts(
+    ProblemCode.EPOCH_CUT_OFF: _parts(
         OPERATIONS, Look("SELECT * FROM pool_epoch;", IN_ACTIVE, (
             ("FENCED", "no server takes a lease here"), ("ACTIVE", "the problem is over"))),
         avoid=(_NO_EDIT,), wake=_DB_AT_ONCE),
-    ProblemCode.STRAY: _parts(
+    ProblemCode.ROGUE_PRIMARY: _parts(
         Look("SELECT pg_is_in_recovery();", IN_DATABASE, (
             ("f", "it accepts writes: a person or a program promoted it"), ("t", "it is a secondary again"))),
         PATRONI,
@@ -264,24 +264,24 @@ PARTS: Mapping[ProblemCode, Parts] = {
         SERVER_UNIT, SERVER_LOG,
         avoid=("Do not start it on another host while the old process may still run.", _NO_FAILOVER),
         wake="At once if users have no server. Otherwise during working hours."),
-    ProblemCode.SERVER_FENCED: _parts(
+    ProblemCode.SERVER_CUT_OFF: _parts(
         LEASES, SERVER_LOG, Look("pg_isready -h DATABASE -p 5432", ON_SERVER, (
             ("accepting connections", "the network works: the log names the reason"),
             ("no response", "the network between the server and the active database is broken"))),
         avoid=(_NO_RESTART, "Do not fail over if only one server has this problem."),
         wake="At once if every server has it. Otherwise during working hours."),
-    ProblemCode.SERVER_HELD: _parts(
+    ProblemCode.SERVER_WAITING: _parts(
         OPERATIONS, LEASES, avoid=(_NO_RESTART,),
         wake="At once if it lasts for more than a minute, and no operation is running."),
-    ProblemCode.SERVER_CONSTRAINED: _parts(
+    ProblemCode.SERVER_OVERLOADED: _parts(
         Look("tuiha status", HERE, (
-            ("AVAIL -12", "below 0: the server is overloaded"),
-            ("every server below 0", "add a server: a rebalance cannot help"))),
+            ("OVERLOADED", "the note names the scarce resource"),
+            ("every server OVERLOADED", "add a server: a rebalance cannot help"))),
         Look("tuiha plan rebalance", HERE, (
             ("users 812 -> 500", "apply the plan"), ("BAD  takers ...", "no server has room: enable or add one"))),
         avoid=("Do not restart the overloaded server: its users would all move at once.",),
         wake="At once if every server is overloaded. Otherwise during working hours."),
-    ProblemCode.SERVER_WITHDRAWN: _parts(
+    ProblemCode.SERVER_DRAINING: _parts(
         Look("tuiha operations", HERE, (("DONE  drain NAME ...", "the operator and the reason"),)),
         avoid=("Do not enable it before you know why it was drained.",), wake=_NO_WAKE),
     ProblemCode.SERVER_UNKNOWN: _parts(CHECK, avoid=(_NO_RESTART,), wake=_NO_WAKE),

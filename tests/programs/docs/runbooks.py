@@ -57,8 +57,8 @@ def _page(code: ProblemCode) -> Iterator[str]:
     state = " / ".join(state_words(code))
     yield f"# {code}{f': {state}' if state else ''}\n"
     yield f"{entry.meaning}\n"
-    yield f"**Users notice.** {entry.users}\n"
-    yield f"**What to do.** {entry.remedy}\n"
+    yield f"## Users notice\n\n{entry.users}\n"
+    yield f"## Remedy\n\n{entry.remedy}\n"
     if code in samples():
         yield "`tuiha status` shows, for example:\n\n```"
         yield from samples()[code]

@@ -26,7 +26,7 @@ LABELS: Mapping[str, GlossaryEntry] = {
     "STALE PICTURE": _E("The values on the screen are older than three polls.", "",
                         "Check the network from this host to the pool."),
     "LAG": _E("How far the secondary is behind the primary, in bytes and in seconds."),
-    "P95": _E("95 of 100 requests were answered within this time."),
+    "P95": _E("The time within which 95 of 100 requests were answered."),
     "SEEN": _E("How long ago tuiha read this row's values."),
     "NOTE": _E("The reason for a row's state, in a few words. Enter shows the full text."),
 }

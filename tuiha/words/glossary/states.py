@@ -56,20 +56,24 @@ PROTECTIONS: Mapping[Protection, GlossaryEntry] = {
 
 SERVER_STATES: Mapping[ServerState, GlossaryEntry] = {
     ServerState.UP: _E("The server has a lease, serves its users, and takes new ones.", _NOTHING),
-    ServerState.HELD: _E(
+    ServerState.WAITING: _E(
         "Requests wait on this server, because it cannot use the active database at the moment.",
         "Devices wait some seconds. If it takes longer, they get 503 and try again.",
         "If an operation is running, wait for it. Otherwise solve the database's problem first."),
-    ServerState.FENCED: _E(
+    ServerState.CUT_OFF: _E(
         "The server has no lease on the active database: it answers 503 and writes nothing.",
         "Devices go to other servers. If every server is in this state, nobody is served.",
         "Check the network from the server to the active database: `tuiha check` tries each connection."),
-    ServerState.CONSTRAINED: _E(
+    ServerState.OVERLOADED: _E(
         "The server is over its limit: it takes no new users and gives users away.",
         "Its users may get slow answers.",
         "Even out the users: `tuiha plan rebalance`. If every server is full, enable or add one."),
-    ServerState.WITHDRAWN: _E(
-        "An operator drained this server: it takes no users. It serves those it still has.",
+    ServerState.DRAINING: _E(
+        "An operator drained this server: it gives its users away and takes no new ones.",
+        _NOTHING,
+        "Wait until it is DRAINED. To use it again: `tuiha plan enable NAME`."),
+    ServerState.DRAINED: _E(
+        "An operator drained this server, and no user is left on it. It can be stopped.",
         _NOTHING,
         "When the work on it is finished: `tuiha plan enable NAME`."),
     ServerState.LEFT: _E(
@@ -96,7 +100,7 @@ DATABASE_STATES: Mapping[DatabaseState, GlossaryEntry] = {
         "The database does not answer: its process, its host or the network to it is down.",
         "If it is the primary: requests wait, then get 503. If it is the secondary: writes wait for it.",
         "Primary: `tuiha plan failover`. Secondary: `tuiha plan degrade`."),
-    DatabaseState.STRAY: _E(
+    DatabaseState.ROGUE_PRIMARY: _E(
         "The database accepts writes, although another database is the active one.",
         "Nothing. But a program that writes to it directly writes to the wrong database.",
         "Stop it on its host. Then run the command that is shown."),

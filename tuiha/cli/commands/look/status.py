@@ -43,14 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.watch:
         from tuiha.watch.watcher import Watcher
 
-        return _follow(Watcher(pool, base), pool, _form(arguments, pool))
+        return _follow(Watcher(pool, base), pool, _form(arguments, pool.watch.runbooks))
     import asyncio
 
     from tuiha.watch.once import look_once
 
     with progress(f"waiting for answers, at most {pool.watch.timeout:g} s"):
         snapshot = asyncio.run(look_once(pool, base))
-    for line in (_linear() if arguments.linear else _json(pool, 2) if arguments.json else _whole())(snapshot):
+    form = _linear() if arguments.linear else _json(pool.watch.runbooks, 2) if arguments.json else _whole()
+    for line in form(snapshot):
         put(line)
     return code(snapshot)
 
@@ -58,17 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
 _Form = Callable[["Snapshot"], Sequence[str]]  # what a snapshot adds to what was printed before
 
 
-def _form(arguments: argparse.Namespace, pool: Pool) -> _Form:
+def _form(arguments: argparse.Namespace, runbooks: str) -> _Form:
     """How a pool is followed: what repeats itself needs a screen."""
     if arguments.json:
-        return _json(pool)
+        return _json(runbooks)
     return _whole("\n") if has_screen() and sys.stdout.isatty() and not arguments.linear else _linear()
 
 
-def _json(pool: Pool, indent: int | None = None) -> _Form:
+def _json(runbooks: str, indent: int | None = None) -> _Form:
     from tuiha.cli.output.documents import status
 
-    return lambda snapshot: [json.dumps(status(snapshot, pool.watch.runbooks), indent=indent)]
+    return lambda snapshot: [json.dumps(status(snapshot, runbooks), indent=indent)]
 
 
 def _whole(end: str = "") -> _Form:

@@ -269,6 +269,44 @@ def test_patroni(tmp_path: Path, capsys: Captured) -> None:
         assert told in err
 
 
+@pytest.mark.pool
+def test_a_real_patroni(tmp_path: Path) -> None:
+    from tests.drivers.patronipair import QUICK, SCOPE, PatroniPair, missing
+
+    if (why := missing()) is not None:
+        pytest.skip(why)
+
+    async def run() -> dict[str, tuple[str, str]]:
+        async with PatroniPair(QUICK) as pair:
+            await asyncio.to_thread(init, tmp_path, "--patroni", pair.nodes["p2"].url)
+            return {name: (f"127.0.0.1:{node.port}", node.url) for name, node in pair.nodes.items()}
+
+    real = asyncio.run(run())
+    database = load(tmp_path / "pool.yaml").database
+    assert {node.name: (node.address, node.rest) for node in database.nodes} == real
+    assert database.driver == "patroni"
+    assert database.patroni is not None
+    assert database.patroni.scope == SCOPE
+    assert database.system_identifier is not None
+
+
+def test_hostile_answers_of_a_patroni(tmp_path: Path, capsys: Captured) -> None:
+    member = {"name": "p1\nx: y", "role": "leader", "host": "a b", "port": 5432, "api_url": "http://x y:1/\x01"}
+    answers: dict[str, Any] = {"/cluster": {"members": [member, {"name": "q" * 90, "host": "::1", "port": 5432,
+                                                                 "api_url": "https://[::1]:8008/patroni"}],
+                                            "scope": "a: 'b' #\n c"}, "/config": [], "/patroni": {}}
+    with patroni_double(answers) as port:
+        written(tmp_path, "--patroni", f"http://127.0.0.1:{port}")
+        assert "is not Patroni" in capsys.readouterr().err
+        answers["/config"] = {}
+        pool = written(tmp_path, "--patroni", f"http://127.0.0.1:{port}", "--force")
+    (node,) = pool.database.nodes
+    assert (node.name, node.address, node.rest) == ("q" * 63, "[::1]:5432", "https://[::1]:8008")
+    err = capsys.readouterr().err
+    assert "Patroni does not say where its member p1 is" in err
+    assert "tuiha does not accept the name qqq" in err
+
+
 # ---------------------------------------------------------------------------- the file
 
 

@@ -23,11 +23,11 @@ def can_ask() -> bool:
 def ask(question: str, default: str, read: Callable[[str], T]) -> T | None:
     """What `read` makes of the answer; None for one that leaves it out. Raises CommandError when nobody answers."""
     for _ in range(_TRIES):
-        answer = _line(f"{question} [{default or 'skip'}]: ") or default
-        if not answer or answer == NONE:
-            return None
         try:
-            return read(answer)
+            answer = _line(f"{question} [{default or 'skip'}]: ") or default
+            return None if not answer or answer == NONE else read(answer)
+        except UnicodeDecodeError:
+            say("  this is not UTF-8: check the terminal's character set, or use ASCII")
         except ValueError as error:
             say(f"  {error}")
     raise exits.CommandError(f"{_TRIES} answers could not be used. Nothing was written.", exits.USAGE)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tuiha.drivers.sprayers.configuration import ProxyConfiguration
 
 POSTGRES_PORT, IMAP_PORT = 5432, 993
+_ORIGIN = re.compile(r"(https?://(?:\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+):([0-9]{1,5}))/?")
 _HOST = re.compile(r"[^\s:/@\[\]=,]{1,253}")
 
 
@@ -60,14 +61,10 @@ def database(text: str) -> tuple[tuple[str, int], str | None, str | None]:
 
 def patroni(text: str) -> str:
     """The address of a Patroni's REST interface."""
-    parts = urlsplit(text)
-    try:
-        known = parts.scheme in ("http", "https") and parts.hostname and parts.port and "@" not in parts.netloc
-    except ValueError:
-        known = None
-    if not known or parts.path not in ("", "/"):
+    found = _ORIGIN.fullmatch(text)
+    if found is None or not 0 < int(found[2]) < 65536:
         raise ValueError(f"'{text}' is not the address of a Patroni: write for example https://db1.example.org:8008")
-    return f"{parts.scheme}://{parts.netloc}"
+    return found[1]
 
 
 def mail_server(text: str) -> tuple[str, str, int]:

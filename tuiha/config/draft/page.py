@@ -38,7 +38,7 @@ class Page:
     def remark(self, text: str, depth: int = 0, first: str = "") -> None:
         """A comment on lines of its own; `first` stands in front of it, and the other lines are indented below."""
         margin = " " * depth + "# "
-        for paragraph in text.split("\n"):
+        for paragraph in "".join(c if c.isprintable() or c == "\n" else " " for c in text).split("\n"):
             lines = textwrap.wrap(paragraph, WIDTH, initial_indent=margin + first, break_long_words=False,
                                   subsequent_indent=margin + " " * len(first), break_on_hyphens=False)
             self._lines += [line.rstrip() for line in lines] or [margin.rstrip()]

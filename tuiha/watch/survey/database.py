@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ SECONDS = 5.0  # for one database
 USUAL_PORT = 5432
 
 Place = tuple[str, int]
+_HOST = re.compile(r"[0-9A-Za-z._-]{1,253}|[0-9a-fA-F:.]{2,45}")  # what a database says is written down as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +87,4 @@ def _candidates(first: AskedDatabase, seen: DatabaseSurvey) -> Iterator[Place]:
     found = [] if seen.sender is None else [seen.sender]
     hosts = dict.fromkeys(follower.host for follower in seen.followers[:2] if follower.host)
     found += [(host, port) for host in hosts for port in dict.fromkeys((first.port, USUAL_PORT))]
-    return (place for place in found if place != (first.host, first.port))
+    return (place for place in found if place != (first.host, first.port) and _HOST.fullmatch(place[0]))

@@ -21,6 +21,7 @@ from tuiha.model.survey.pair import CERTIFICATE
 SECONDS = 5.0  # for all questions together
 MOST_MEMBERS = 20
 _LIMIT = 1024 * 1024  # bytes of one answer
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+):([0-9]{1,5})(?=/|$)")
 _LEADERS = frozenset({"leader", "standby_leader"})
 
 
@@ -80,12 +81,8 @@ def _members(listed: list[Any]) -> Iterator[FoundDatabase]:
 
 def _rest(url: object) -> str | None:
     """The address of a member's interface, without its path; None where there is none."""
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        place = f"{parts.scheme}://{parts.netloc}" if parts.hostname and parts.port else None
-    except ValueError:
-        return None
-    return place if place is not None and parts.scheme in ("http", "https") and "@" not in place else None
+    found = _ORIGIN.match(url) if isinstance(url, str) else None
+    return found[0] if found is not None and 0 < int(found[1]) < 65536 else None
 
 
 def _is_plain(rest: str | None) -> bool:

@@ -120,6 +120,8 @@ def _trust(file: Path | None) -> tuple[ssl.SSLContext, str | None]:
     if file is None:
         return client(None, Path()), None
     whole = file.expanduser().absolute()
+    if not str(whole).isprintable():
+        raise CommandError("--ca: the file's name has a control character: rename the file", exits.USAGE)
     return client(Tls(ca=whole), Path()), str(whole)
 
 

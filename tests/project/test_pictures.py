@@ -54,6 +54,7 @@ def test_the_application_concludes_what_the_story_tells() -> None:
     verdicts = {name: at(name).verdict for name in MOMENTS}
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.HEALTHY} >= {"healthy", "again"}
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.SPLIT} == {"split"}
+    assert Verdict.DISPUTED not in verdicts.values()
     assert {"down", "plan", "confirm"} <= {name for name, verdict in verdicts.items() if verdict is Verdict.DOWN}
     assert {verdicts["overloaded"], verdicts["degraded"]} == {Verdict.DEGRADED}
     assert [problem.subject for problem in at("overloaded").problems] == ["s3"]
@@ -67,10 +68,12 @@ def test_the_operation_is_about_the_pool_that_is_shown() -> None:
     assert rests_on["epoch"] == before.epoch
     assert {database.system_identifier for database in before.databases} == {rests_on["system_identifier"]}
     assert {server.name for server in before.servers} == set(plan.facts["servers"])
-    run, found = operations_at("run")[0], running(at("run"))
-    assert found is not None
-    assert run.current is not None
-    assert (found.id, found.step) == (run.id, run.current.planned.number)
+    for moment in ("promoting", "run"):
+        run, found = operations_at(moment)[0], running(at(moment))
+        assert found is not None
+        assert run.current is not None
+        assert (found.id, found.step) == (run.id, run.current.planned.number)
+    assert (at("promoting").active, at("run").active) == ("db1", "db2")
     result, after = operations_at("result")[0], at("result")
     assert result.state is OperationStatus.DONE
     assert running(after) is None

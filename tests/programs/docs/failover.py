@@ -41,10 +41,10 @@ SCRIPT: tuple[Beat, ...] = (
     Beat(_CONFIRM, 1.4, "c", "Confirm: the new primary's name, typed by hand."),
     Beat(replace(_CONFIRM, acts=(to_confirm, typed("d", "b", "2"))), 1.4, "d b 2",
          "Then ctrl+x starts it, and nothing else."),
-    Beat(replace(SCENES["run"], moment="promoted"), 1.8, "ctrl+x",
+    Beat(replace(SCENES["run"], moment="promoting"), 1.8, "ctrl+x",
          "Each step is verified. It continues without this terminal."),
     Beat(SCENES["run"], 2.4, "", "The new primary serves. The old one is made its secondary."),
-    Beat(SCENES["result"], 4.0, "", "Done: what was lost (nothing), and for how long writes were held."),
+    Beat(SCENES["result"], 4.0, "", "Done: no write was lost, and for how long users waited."),
     Beat(replace(SCENES["home"], moment="again"), 3.4, "esc", "The old primary follows the new one: protected again."),
 )
 

@@ -47,7 +47,7 @@ from tuiha.watch.history import History
 KILLED = 1_795_921_920.0  # 03:12:00Z: the primary dies
 BEFORE = 930  # seconds of a healthy pool before that
 LEASE = 5.0  # seconds
-FAILOVER = KILLED + 23.6  # so the last lease was renewed just before the kill, as the evidence has it
+FAILOVER = KILLED + 23.85  # so the last lease was renewed just before the kill, as the evidence has it
 DRAIN, ENABLE = KILLED - 700, KILLED - 520
 OVERLOAD = range(240, 330)  # seconds after the kill: s3 is overloaded
 MAIL_LOST = 420  # seconds after the kill: mail2 dies
@@ -74,7 +74,7 @@ MOMENTS = {
     "down": Moment(12),
     "plan": Moment(16),
     "confirm": Moment(21),
-    "promoted": Moment(28),
+    "promoting": Moment(28),
     "run": Moment(32),
     "result": Moment(40),
     "again": Moment(120),
@@ -332,7 +332,7 @@ def feed_at(name: str) -> StoryFeed:
 
 def time_at(name: str) -> float:
     """Unix seconds at which a picture of that moment is taken."""
-    return KILLED + MOMENTS[name].second + 0.2
+    return KILLED + MOMENTS[name].second + 0.02
 
 
 def operations_at(name: str) -> tuple[OperationState, ...]:

@@ -130,8 +130,8 @@ def assert_head(lines: list[str], scene: Scene) -> None:
 def test_a_sign_that_is_no_letter_has_its_place_and_dots_and_blocks_are_shapes() -> None:
     from rich.segment import Segment
 
-    drawn = svg([[Segment("ab⣿█ ─┼ ●c")]], 12)
-    assert not set("⣿█─┼") & set(drawn)
+    drawn = svg([[Segment("ab⣿█╳─┼ ●c")]], 12)
+    assert not set("⣿█╳─┼") & set(drawn)
     assert drawn.count("h.01") == 8  # each dot of the braille cell
     assert re.search(r'x="85" y="15">●<', drawn)  # the middle of its cell
     assert re.search(r'x="90" y="15" textLength="10">c<', drawn)

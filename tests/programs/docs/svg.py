@@ -49,6 +49,7 @@ _BRAILLE = range(0x2800, 0x2900)
 _DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # column and row of each bit
 _DASHED = {"╌": "─", "╍": "━", "┄": "─", "┈": "─"}
 _DOUBLE = {"═"}
+_SLANTED: dict[str, str] = {"╱": "m0 14l10 -14", "╲": "l10 14", "╳": "l10 14m0 -14l-10 14"}  # in a part of the cell
 
 
 class Sheet:
@@ -123,7 +124,7 @@ def _kind(sign: str) -> str:
         return "dots"
     if sign in _BLOCKS or sign in _SHADES:
         return "blocks"
-    if sign in _LINES or sign in _DASHED or sign in _DOUBLE:
+    if sign in _LINES or sign in _DASHED or sign in _DOUBLE or sign in _SLANTED:
         return "lines"
     return "words" if sign.isascii() else "sign"
 
@@ -219,6 +220,9 @@ def _lines(x: int, row: int, text: str, style: Style, sheet: Sheet) -> list[str]
         left, right = at * WIDE, (at + size) * WIDE
         if sign in _DOUBLE:
             path, look = f"M{left} {middle - 2:g}H{right}M{left} {middle + 2:g}H{right}", _stroke(style, 1.4)
+        elif sign in _SLANTED:
+            path = "".join(f"M{left + n * WIDE} {row * HIGH + 3}{_SLANTED[sign]}" for n in range(size))
+            look = _stroke(style, 1.4)
         elif sign in _DASHED:
             path = "".join(f"M{left + 5 * n + 1:g} {middle:g}h3" for n in range(2 * size))
             look = _stroke(style, 1.4 if _DASHED[sign] == "─" else 3)

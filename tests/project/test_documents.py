@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs.docs import configuration as make_configuration
+from tests.programs.docs import documents as make_documents
 from tests.programs.docs import glossary as make_glossary
 from tests.programs.docs import metrics as make_metrics
 from tests.project.shown import documents
@@ -85,6 +86,11 @@ def test_nothing_names_the_place_where_it_was_made() -> None:
 def test_the_reference_of_the_configuration_is_up_to_date() -> None:
     """When this fails: python -m tests.programs.docs.configuration."""
     assert (ROOT / "docs" / "configuration.md").read_text() == make_configuration.document()
+
+
+def test_the_reference_of_the_json_documents_is_up_to_date() -> None:
+    """When this fails: python -m tests.programs.docs.documents."""
+    assert (ROOT / "docs" / "json.md").read_text() == make_documents.document()
 
 
 def test_the_reference_of_the_metrics_is_up_to_date() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_documents import validate
+from tests.documents import validate
 from tests.model.looks import healthy
 from tuiha.config.pace import Alerts
 from tuiha.model.conclude import conclude

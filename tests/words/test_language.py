@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -84,7 +84,7 @@ def screens(snapshot: Snapshot, happened: tuple[Event, ...], width: int) -> list
 
 def exported(snapshot: Snapshot) -> tuple[object, ...]:
     """What programs get, without the sentences."""
-    def bare(problem: dict[str, Any]) -> dict[str, Any]:
+    def bare(problem: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in problem.items() if key not in ("what", "means")}
 
     status = documents.status(snapshot)

@@ -120,10 +120,12 @@ def test_plans_and_results_are_read_back(words: Any) -> None:
              **recorded("text", Ending.STEP_UNKNOWN(step=2, why=Fault.LIMIT_PASSED(seconds=5.0)))},
         ], alive=False)
         found = document(state)
+        said = [None if step["says"] is None else (step["id"], step["says"]["code"]) for step in found["steps"]]
+        assert said == [(StepId.HOLD, Done.HELD), (StepId.PROMOTE, Fault.LIMIT_PASSED)]
+        held = {"servers": 2, "held_at": 1795366738.5}
+        assert found["steps"][0]["says"] == {"code": Done.HELD, "figures": held}
+        assert found["says"] is not None
         assert found["says"]["code"] == Ending.STEP_UNKNOWN
-        assert [(step["id"], step["says"]["code"]) for step in found["steps"]] == [
-            (StepId.HOLD, Done.HELD), (StepId.PROMOTE, Fault.LIMIT_PASSED)]
-        assert found["steps"][0]["says"]["figures"] == {"servers": 2, "held_at": 1795366738.5}
         facts = StartedOperation("1", "failover", ("db2",), "ada", "", state.status, (), 1.0)
         assert result_lines(facts, None, (), 100, 30)[0].spans
         assert exit_code(state) == 5

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
+from tests.documents import schemas, validate
 from tests.lab.drill.recordings import LEASE, read, status, switched
 from tuiha.cli.commands.run import drill as command
 from tuiha.cli.main import main
@@ -19,7 +16,6 @@ from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.verdict import DrillVerdict, Run, conclude, not_run
 from tuiha.lab.runtime import binaries
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "drill.md"
 REPORT: dict[str, Any] = {
     "lost": 0, "unrecorded": 0, "history_gaps": 0, "doubled": 0, "monitored_twice": 0, "failures": 0, "delayed": 3,
     "substitutes": 0, "history_read": True, "examples": {},
@@ -87,18 +83,11 @@ def test_failures_that_a_scenario_allows() -> None:
     assert conclude(replace(PLAIN, failed=2), with_load(failures=2)).ok
 
 
-def _schema() -> dict[str, Any]:
-    found = re.search(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert found is not None
-    schema: dict[str, Any] = json.loads(found[1])
-    return schema
-
-
 @pytest.mark.parametrize("verdict", [conclude(PLAIN, good()), not_run(PLAIN, "no pool")], ids=["run", "not run"])
 def test_the_document_is_what_the_page_says(verdict: DrillVerdict) -> None:
-    document = json.loads(json.dumps(verdict.document()))
-    jsonschema.Draft202012Validator(_schema()).validate(document)
-    assert [*document] == _schema()["required"]
+    document = verdict.document()
+    validate(document)
+    assert [*document] == schemas()["tuiha.drill/1"]["required"]
 
 
 def test_a_drill_that_could_not_be_run_is_not_ok() -> None:

@@ -10,12 +10,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
+from tests.documents import validate
 from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
@@ -26,7 +25,6 @@ from tuiha.operate.run import intent as intents
 from tuiha.watch.reader import RecordedOperation
 
 Captured = pytest.CaptureFixture[str]
-DOCUMENT = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 async def tuiha(studio: Studio, *words: str) -> int:
@@ -36,11 +34,9 @@ async def tuiha(studio: Studio, *words: str) -> int:
 
 
 def document(text: str) -> dict[str, Any]:
-    """A JSON document, valid by the schema in docs/operations.md."""
+    """A JSON document, valid by the schema in docs/json.md."""
     found: dict[str, Any] = json.loads(text)
-    schemas = {schema["$id"]: schema for schema in map(
-        json.loads, re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL))}
-    jsonschema.Draft202012Validator(schemas[found["schema"]]).validate(found)
+    validate(found)
     return found
 
 

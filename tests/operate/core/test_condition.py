@@ -60,7 +60,9 @@ async def test_one_that_has_stopped_is_told_with_its_way_out(
     for way in ("resume", "undo"):
         assert f"`tuiha {way} {operation}` (key a, then " in text
     assert "step " in what_of(problem)
-    assert status(snapshot)["operation"]["condition"] == condition
+    told = status(snapshot)["operation"]
+    assert told is not None
+    assert told["condition"] == condition
     assert f'tuiha_pool_operation{{condition="{condition}",kind="sketch",pool="{snapshot.pool}"}} 1.0' \
         in exposition(snapshot)
     plan = await studio.plan(colour="blue")

@@ -1,37 +1,43 @@
-"""JSON documents of plans and operations; docs/operations.md describes them. Unknown values are null."""
+"""The JSON documents of plans and operations; their fields are in `tuiha.model.documents`. Unknown values are null."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuiha.cli.output.documents import Document, moment
+from tuiha.cli.output.documents import moment
 
 if TYPE_CHECKING:
+    from tuiha.model.documents import (
+        LossDocument,
+        OperationDocument,
+        OperationHeadDocument,
+        OperationsDocument,
+        PlanCheckDocument,
+        PlanDocument,
+        PlannedStepDocument,
+        StatementDocument,
+        StepDocument,
+    )
+    from tuiha.model.operations.plans import Loss
     from tuiha.model.operations.statements import Statement
-    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.plans.plan import Check, Plan, PlannedStep
     from tuiha.operate.records.state import OperationState, StepState
 
-PLAN = "tuiha.plan/1"
-OPERATION = "tuiha.operation/1"
-OPERATIONS = "tuiha.operations/1"
 
-_FIGURES = ("outage_ms", "requests_delayed", "requests_failed")
-
-
-def plan(plan: Plan) -> Document:
+def plan(plan: Plan) -> PlanDocument:
     """The document of `tuiha plan --json`."""
     return {
-        "schema": PLAN,
+        "schema": "tuiha.plan/1",
         "id": plan.id,
         "pool": plan.pool,
         "kind": plan.kind,
         "target": list(plan.target),
         "confirm": plan.confirm,
-        "checks": [check.document() for check in plan.checks],
-        "steps": [step.document() for step in plan.steps],
+        "checks": [_check(check) for check in plan.checks],
+        "steps": [_planned(step) for step in plan.steps],
         "loses": plan.loses,
-        "loss": plan.loss.document(),
+        "loss": _loss(plan.loss),
         "point_of_no_return": plan.point_of_no_return,
         "made": moment(plan.made_at),
         "expires": moment(plan.expires_at),
@@ -40,32 +46,34 @@ def plan(plan: Plan) -> Document:
     }
 
 
-def operation(state: OperationState) -> Document:
+def operation(state: OperationState) -> OperationDocument:
     """The document of `tuiha apply --json` and of one operation."""
     outcome: dict[str, Any] = dict(state.outcome or {})
     return {
-        "schema": OPERATION,
+        "schema": "tuiha.operation/1",
         **_head(state),
         "text": state.text,
-        "says": _says(state.said),
+        "says": None if state.said is None else _says(state.said),
         "past_point_of_no_return": state.past_no_return,
-        **{name: outcome.pop(name, None) for name in _FIGURES},
+        "outage_ms": outcome.pop("outage_ms", None),
+        "requests_delayed": outcome.pop("requests_delayed", None),
+        "requests_failed": outcome.pop("requests_failed", None),
         "steps": [_step(step) for step in state.steps],
         "outcome": outcome,
     }
 
 
-def operations(pool: str, states: Sequence[OperationState]) -> Document:
+def operations(pool: str, states: Sequence[OperationState]) -> OperationsDocument:
     """The document of `tuiha operations --json`."""
-    return {"schema": OPERATIONS, "pool": pool, "operations": [_head(state) for state in states]}
+    return {"schema": "tuiha.operations/1", "pool": pool, "operations": [_head(state) for state in states]}
 
 
-def _head(state: OperationState) -> Document:
+def _head(state: OperationState) -> OperationHeadDocument:
     return {
         "operation": state.id,
         "kind": state.kind,
         "target": list(state.plan.target),
-        "result": str(state.status),
+        "result": state.status,
         "settled": state.settled,
         "nothing_changed": state.settled and not state.changed,
         "step": None if state.current is None else state.current.planned.number,
@@ -79,20 +87,54 @@ def _head(state: OperationState) -> Document:
     }
 
 
-def _step(step: StepState) -> Document:
+def _step(step: StepState) -> StepDocument:
     return {
         "number": step.planned.number,
         "id": str(step.planned.id),
         "name": f"{step.planned.target} {step.planned.does}",
         "target": step.planned.target,
         "action": step.planned.action,
-        "result": str(step.state),
+        "result": step.state,
         "seconds": step.seconds,
         "evidence": step.evidence,
-        "says": _says(step.said),
+        "says": None if step.said is None else _says(step.said),
     }
 
 
-def _says(said: Statement | None) -> Document | None:
+def _check(check: Check) -> PlanCheckDocument:
+    return {
+        "name": str(check.name),
+        "subject": check.subject,
+        "value": check.value,
+        "limit": check.limit,
+        "verdict": check.verdict,
+        "remedy": check.remedy,
+        "found": _says(check.found),
+        "wanted": _says(check.wanted),
+        "mend": None if check.mend is None else _says(check.mend),
+    }
+
+
+def _planned(step: PlannedStep) -> PlannedStepDocument:
+    return {
+        "number": step.number,
+        "id": str(step.id),
+        "target": step.target,
+        "action": step.action,
+        "limit_seconds": step.limit_seconds,
+        "undo": step.undo,
+        "point_of_no_return": step.point_of_no_return,
+        "figures": _says(step.says)["figures"],
+    }
+
+
+def _loss(loss: Loss) -> LossDocument:
+    said = _says(loss.says)
+    return {"extent": loss.extent, "amount": loss.amount, "unit": loss.unit, "code": said["code"],
+            "figures": said["figures"]}
+
+
+def _says(said: Statement) -> StatementDocument:
     """A statement as its code and figures."""
-    return None if said is None else said.document()
+    found = said.document()
+    return {"code": found["code"], "figures": found["figures"]}

@@ -1,11 +1,10 @@
-"""JSON documents; docs/json.md describes them. Unknown values are null, never left out."""
+"""The JSON documents of what commands look at; their fields are in `tuiha.model.documents`. Unknown values are null."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from tuiha.model.codes import Next
 from tuiha.model.facts import (
@@ -13,31 +12,58 @@ from tuiha.model.facts import (
     MailFacts,
     Problem,
     ServerFacts,
+    Severity,
     Snapshot,
     SprayerFacts,
 )
+from tuiha.model.problems.mail_trouble import TroubleReport, WithoutMail
 from tuiha.model.problems.operation import Running, running
-from tuiha.model.reports import DatabaseState, MailState, NodeState, ServerState, ServerTarget, SprayerState
+from tuiha.model.reports import (
+    DatabaseState,
+    MailState,
+    Managed,
+    NodeState,
+    ServerState,
+    ServerTarget,
+    SprayerState,
+)
 from tuiha.words.explain import RUNBOOKS, ExplainedWord, runbook
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
 from tuiha.words.states import note
 
 if TYPE_CHECKING:
+    from tuiha.model.documents import (
+        ActionDocument,
+        DatabaseDocument,
+        DevicesDocument,
+        EventsDocument,
+        ExplainDocument,
+        MailServerDocument,
+        ManagedDocument,
+        ProblemDocument,
+        RunningDocument,
+        ServerDocument,
+        SprayerDocument,
+        StatusDocument,
+        TroubleDocument,
+        UserDocument,
+        UsersDocument,
+        WithoutMailDocument,
+    )
     from tuiha.watch.reader import DeviceRow, EventRow, UnreadableRow, UserRow
 
-STATUS = "tuiha.status/2"
-EVENTS = "tuiha.events/1"
-USERS = "tuiha.users/1"
-DEVICES = "tuiha.devices/1"
-CHECK = "tuiha.check/1"
-EXPLAIN = "tuiha.explain/1"
-
-Document = dict[str, Any]
+State = TypeVar("State", bound=NodeState | ServerTarget)
 _UNKNOWN: frozenset[NodeState | ServerTarget] = frozenset({
     ServerState.UNKNOWN, DatabaseState.UNKNOWN, SprayerState.UNKNOWN, MailState.UNKNOWN, ServerTarget.UNKNOWN})
 
 
+@overload
+def moment(seconds: float) -> str: ...
+@overload
+def moment(seconds: None) -> None: ...
+@overload
+def moment(seconds: float | None) -> str | None: ...
 def moment(seconds: float | None) -> str | None:
     """Unix seconds as RFC 3339 in UTC, with milliseconds."""
     if seconds is None:
@@ -45,6 +71,12 @@ def moment(seconds: float | None) -> str | None:
     return stamp(datetime.fromtimestamp(seconds, UTC))
 
 
+@overload
+def stamp(at: datetime) -> str: ...
+@overload
+def stamp(at: None) -> None: ...
+@overload
+def stamp(at: datetime | None) -> str | None: ...
 def stamp(at: datetime | None) -> str | None:
     """A time as RFC 3339 in UTC, with milliseconds."""
     if at is None:
@@ -52,13 +84,13 @@ def stamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> Document:
+def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> StatusDocument:
     """The document of `tuiha status --json`. `runbooks`: the address of the problems' pages."""
     return {
-        "schema": STATUS,
+        "schema": "tuiha.status/2",
         "pool": snapshot.pool,
         "at": moment(snapshot.at),
-        "verdict": str(snapshot.verdict),
+        "verdict": snapshot.verdict,
         "epoch": snapshot.epoch,
         "protection": snapshot.protection,
         "problems": [_problem(p, runbooks) for p in snapshot.problems],
@@ -72,31 +104,40 @@ def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> Document:
         "interval_seconds": snapshot.interval,
         "manager": snapshot.manager,
         "operation": _operation(running(snapshot)),
-        "without_mail": [asdict(one) | {"troubles": [
-            asdict(trouble) | {"since": moment(trouble.since)} for trouble in one.troubles]}
-            for one in snapshot.without_mail],
+        "without_mail": [_without_mail(one) for one in snapshot.without_mail],
     }
 
 
-def _operation(found: Running | None) -> Document | None:
+def _without_mail(found: WithoutMail) -> WithoutMailDocument:
+    return {"cluster": found.cluster, "users": found.users, "connected": found.connected, "waiting": found.waiting,
+            "failing": found.failing, "troubles": [_trouble(one) for one in found.troubles],
+            "servers": list(found.servers), "ahead": found.ahead}
+
+
+def _trouble(found: TroubleReport) -> TroubleDocument:
+    return {"reason": found.reason, "users": found.users, "since": moment(found.since),
+            "examples": list(found.examples), "text": found.text}
+
+
+def _operation(found: Running | None) -> RunningDocument | None:
     if found is None:
         return None
     return {"id": found.id, "kind": found.kind, "who": found.owner, "host": found.host, "since": moment(found.since),
-            "step": found.step, "action": found.action, "condition": str(found.condition),
-            "silent_seconds": _short(found.silent), "ways": [str(way) for way in found.ways]}
+            "step": found.step, "action": found.action, "condition": found.condition,
+            "silent_seconds": _short(found.silent), "ways": list(found.ways)}
 
 
-def _problem(problem: Problem, runbooks: str) -> Document:
-    return {"severity": str(problem.severity), "subject": problem.subject, "code": str(problem.code),
+def _problem(problem: Problem, runbooks: str) -> ProblemDocument:
+    return {"severity": problem.severity, "subject": problem.subject, "code": problem.code,
             "what": what(problem), "since": moment(problem.since), "at_least": problem.at_least,
             "next": None if problem.next is None else command(problem.next),
             "action": None if problem.next is None else _action(problem.next),
-            "kind": str(problem.kind), "means": means(problem), "runbook": runbook(problem.code, runbooks)}
+            "kind": problem.kind, "means": means(problem), "runbook": runbook(problem.code, runbooks)}
 
 
-def _action(then: Next) -> Document:
+def _action(then: Next) -> ActionDocument:
     """What comes next, for programs."""
-    return {"kind": str(then.action), "operation": then.operation or None, "targets": list(then.targets)}
+    return {"kind": then.action, "operation": then.operation or None, "targets": list(then.targets)}
 
 
 def _age(seen_at: float | None, now: float) -> float | None:
@@ -108,11 +149,11 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _known(state: NodeState | ServerTarget) -> str | None:
-    return None if state in _UNKNOWN else str(state)
+def _known(state: State) -> State | None:
+    return None if state in _UNKNOWN else state
 
 
-def _server(facts: ServerFacts, now: float) -> Document:
+def _server(facts: ServerFacts, now: float) -> ServerDocument:
     return {
         "name": facts.name,
         "state": _known(facts.state),
@@ -146,10 +187,10 @@ def _server(facts: ServerFacts, now: float) -> Document:
     }
 
 
-def _database(facts: DatabaseFacts, now: float) -> Document:
+def _database(facts: DatabaseFacts, now: float) -> DatabaseDocument:
     return {
         "name": facts.name,
-        "role": None if facts.role is None else str(facts.role),
+        "role": facts.role,
         "reachable": facts.reachable,
         "writable": facts.writable,
         "system_identifier": facts.system_identifier,
@@ -161,7 +202,7 @@ def _database(facts: DatabaseFacts, now: float) -> Document:
         "address": facts.address,
         "age_seconds": _age(facts.seen_at, now),
         "state": _known(facts.state),
-        "expected": None if facts.expected is None else str(facts.expected),
+        "expected": facts.expected,
         "transactions_per_second": _short(facts.transactions_per_second),
         "position": facts.position,
         "replayed": facts.replayed,
@@ -173,17 +214,24 @@ def _database(facts: DatabaseFacts, now: float) -> Document:
         "sessions": [{"server": one.server, "sessions": one.sessions} for one in facts.sessions],
         "slots": [{"name": one.name, "kind": one.kind, "active": one.active, "kept_bytes": one.kept_bytes,
                    "state": one.state} for one in facts.slots],
-        "managed": None if facts.managed is None else asdict(facts.managed),
+        "managed": None if facts.managed is None else _managed(facts.managed),
     }
 
 
-def _sprayer(facts: SprayerFacts, now: float) -> Document:
+def _managed(found: Managed) -> ManagedDocument:
+    return {"role": found.role, "state": found.state, "leader": found.leader, "timeline": found.timeline,
+            "lag_bytes": found.lag_bytes, "pending_restart": found.pending_restart, "paused": found.paused,
+            "scheduled": found.scheduled, "synchronous": found.synchronous, "strict": found.strict,
+            "version": found.version, "error": found.error}
+
+
+def _sprayer(facts: SprayerFacts, now: float) -> SprayerDocument:
     return {
         "name": facts.name,
         "state": _known(facts.state),
         "active": facts.active,
         "sessions": facts.sessions,
-        "backends": [{"server": b.server, "state": str(b.state), "sessions": b.sessions, "queue": b.queue,
+        "backends": [{"server": b.server, "state": b.state, "sessions": b.sessions, "queue": b.queue,
                       "requests_per_second": _short(b.requests_per_second), "since_seconds": b.since_seconds,
                       "check": b.check} for b in facts.backends],
         "address": facts.address,
@@ -198,7 +246,7 @@ def _sprayer(facts: SprayerFacts, now: float) -> Document:
     }
 
 
-def _mail(facts: MailFacts, now: float) -> Document:
+def _mail(facts: MailFacts, now: float) -> MailServerDocument:
     return {
         "name": facts.name,
         "state": _known(facts.state),
@@ -215,43 +263,47 @@ def _mail(facts: MailFacts, now: float) -> Document:
     }
 
 
-def events(pool: str, rows: Sequence[EventRow]) -> Document:
+def events(pool: str, rows: Sequence[EventRow]) -> EventsDocument:
     """The document of `tuiha events --json`."""
-    return {"schema": EVENTS, "pool": pool,
-            "events": [{"id": r.id, "at": stamp(r.at), "severity": r.severity, "subject": r.subject, "text": r.text}
-                       for r in rows]}
+    return {"schema": "tuiha.events/1", "pool": pool,
+            "events": [{"id": r.id, "at": stamp(r.at), "severity": Severity(r.severity), "subject": r.subject,
+                        "text": r.text} for r in rows]}
 
 
 def users(
     pool: str, rows: Sequence[UserRow], after: str | None, unreadable: Sequence[UnreadableRow] = ()
-) -> Document:
+) -> UsersDocument:
     """The document of `tuiha users --json`; `after` is where the next page begins, None when there is none.
 
     `unreadable`: of the one user that was asked for by name.
     """
-    return {"schema": USERS, "pool": pool, "after": after,
+    return {"schema": "tuiha.users/1", "pool": pool, "after": after,
             "unreadable": [{"mailbox": r.mailbox, "uid": r.uid, "mail_server": r.mail_server, "size": r.size,
                             "at": stamp(r.at), "reason": r.reason} for r in unreadable],
-            "users": [{"name": r.name, "server": r.server, "since": stamp(r.since),
-                       "locked_until": stamp(r.locked_until), "devices": r.devices, "mail_server": r.mail_server,
-                       "last_sync": stamp(r.last_sync), "disabled_at": stamp(r.disabled_at),
-                       "disabled_reason": r.disabled_reason, "revoked": r.revoked,
-                       "no_mail": None if r.no_mail is None else {
-                           "reason": r.no_mail.reason, "text": r.no_mail.text, "since": stamp(r.no_mail.since),
-                           "mail_server": r.no_mail.mail_server}} for r in rows]}
+            "users": [_user(r) for r in rows]}
 
 
-def devices(pool: str, user: str, rows: Sequence[DeviceRow]) -> Document:
+def _user(row: UserRow) -> UserDocument:
+    no_mail = row.no_mail
+    return {"name": row.name, "server": row.server, "since": stamp(row.since), "locked_until": stamp(row.locked_until),
+            "devices": row.devices, "mail_server": row.mail_server, "last_sync": stamp(row.last_sync),
+            "disabled_at": stamp(row.disabled_at), "disabled_reason": row.disabled_reason, "revoked": row.revoked,
+            "no_mail": None if no_mail is None else {
+                "reason": no_mail.reason, "text": no_mail.text, "since": stamp(no_mail.since),
+                "mail_server": no_mail.mail_server}}
+
+
+def devices(pool: str, user: str, rows: Sequence[DeviceRow]) -> DevicesDocument:
     """The document of `tuiha devices --json`."""
-    return {"schema": DEVICES, "pool": pool, "user": user,
+    return {"schema": "tuiha.devices/1", "pool": pool, "user": user,
             "devices": [{"name": r.name, "kind": r.kind, "registered_at": stamp(r.registered_at),
                          "last_seen": stamp(r.last_seen), "behind": r.behind, "revoked_at": stamp(r.revoked_at),
                          "revoked_reason": r.revoked_reason} for r in rows]}
 
 
-def explained(words: Iterable[ExplainedWord]) -> Document:
+def explained(words: Iterable[ExplainedWord]) -> ExplainDocument:
     """The document of `tuiha explain --json`."""
-    return {"schema": EXPLAIN, "words": [
+    return {"schema": "tuiha.explain/1", "words": [
         {"word": str(one.word), "kind": str(one.kind), "meaning": one.explanation.meaning,
          "users": one.explanation.users or None, "remedy": one.explanation.remedy or None,
          "runbook": one.explanation.runbook or None, "formerly": one.formerly or None} for one in words]}

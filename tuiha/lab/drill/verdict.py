@@ -10,8 +10,8 @@ from tuiha.lab.drill.observation import judge
 from tuiha.lab.drill.observation.mailwatch import MailFigures
 from tuiha.lab.drill.observation.records import DrillRecording
 from tuiha.lab.drill.scenario import MailLimits, Scenario
+from tuiha.model.documents import DrillDocument, DrillMailDocument
 
-SCHEMA = "tuiha.drill/1"
 _EXAMPLES = 5
 _LOST = ("lost", "unrecorded", "history_gaps")  # of the load's report
 
@@ -41,7 +41,7 @@ class MailRun:
     odd_after: tuple[float, ...]  # likewise, of the odd one
     gone: tuple[str, ...] = ()  # each time a mail server was judged gone, and why
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> DrillMailDocument:
         """The JSON object."""
         return {"gone": self.figures.gone, "disconnected": self.figures.disconnected,
                 "disconnected_seconds": self.figures.apart, "logins": self.figures.logins,
@@ -86,10 +86,10 @@ class DrillVerdict:
     reads: int | None = None
     seconds: float = 0.0
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> DrillDocument:
         """The JSON object."""
         return {
-            "schema": SCHEMA,
+            "schema": "tuiha.drill/1",
             "scenario": self.scenario,
             "ok": self.ok,
             "lost": self.lost,
@@ -102,7 +102,7 @@ class DrillVerdict:
             "requests_delayed": self.requests_delayed,
             "substitutes": self.substitutes,
             "mail": None if self.mail is None else self.mail.document(),
-            "operation": self.operation,
+            "operation": None if self.operation is None else dict(self.operation),
             "broken": list(self.broken),
             "examples": {kind: list(texts) for kind, texts in self.examples.items()},
             "leases": [{"seconds": at, "servers": dict(counts)} for at, counts in self.leases],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.config.pace import Alerts
+from tuiha.model.documents import AlertDocument
 from tuiha.model.facts import Snapshot, Verdict
 from tuiha.words.explain import RUNBOOKS, runbook
 from tuiha.words.next import command
@@ -26,14 +27,14 @@ class VerdictChange:
     before: Verdict | None
     snapshot: Snapshot
 
-    def document(self, runbooks: str = RUNBOOKS) -> dict[str, object]:
+    def document(self, runbooks: str = RUNBOOKS) -> AlertDocument:
         """What the command reads on its standard input, as one line of JSON. `runbooks`: the address of their pages."""
         now = self.snapshot
         return {
-            "schema": "tuiha.alert/2", "pool": now.pool, "verdict": str(now.verdict),
-            "before": None if self.before is None else str(self.before), "at": now.at, "active": now.active,
+            "schema": "tuiha.alert/2", "pool": now.pool, "verdict": now.verdict,
+            "before": self.before, "at": now.at, "active": now.active,
             "epoch": now.epoch,
-            "problems": [{"severity": str(p.severity), "subject": p.subject, "code": str(p.code), "what": what(p),
+            "problems": [{"severity": p.severity, "subject": p.subject, "code": p.code, "what": what(p),
                           "means": means(p), "next": None if p.next is None else command(p.next),
                           "runbook": runbook(p.code, runbooks)}
                          for p in now.problems],

@@ -11,10 +11,13 @@ from tuiha.cli import exits
 from tuiha.cli.output.streams import progress, put, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tuiha.config.settings import Pool
     from tuiha.drivers.protocols import LedgerDriver
+    from tuiha.model.check.finding import Finding
+    from tuiha.model.documents import CheckDocument
     from tuiha.model.reports import LedgerRecord
     from tuiha.watch.check.probes import Checked
 
@@ -49,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             _create(pool, base, checked)
             checked = asyncio.run(check(pool, base, path))
     bad = sum(f.level == "bad" for f in checked.findings)
-    put(json.dumps(_document(pool, checked), indent=2) if arguments.json else _text(checked))
+    put(json.dumps(document(pool.pool, checked.findings), indent=2) if arguments.json else _text(checked))
     if not checked.reached:
         return exits.UNREACHABLE
     return exits.FAILED if bad else exits.OK
@@ -73,14 +76,14 @@ def _text(checked: Checked) -> str:
     return "\n".join(lines)
 
 
-def _document(pool: Pool, checked: Checked) -> dict[str, object]:
-    from tuiha.cli.output.documents import CHECK
+def document(pool: str, found: Sequence[Finding]) -> CheckDocument:
+    """The document of `tuiha check --json`."""
     from tuiha.words.findings import said
 
-    return {"schema": CHECK, "pool": pool.pool,
-            "findings": [{"level": str(f.level), "code": str(f.code), "subject": f.subject, "what": told.what,
+    return {"schema": "tuiha.check/1", "pool": pool,
+            "findings": [{"level": f.level, "code": str(f.code), "subject": f.subject, "what": told.what,
                           "means": told.means or None, "fix": told.fix or None}
-                         for f in checked.findings for told in (said(f),)]}
+                         for f in found for told in (said(f),)]}
 
 
 async def _written(ledger: LedgerDriver, record: LedgerRecord) -> None:

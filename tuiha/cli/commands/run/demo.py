@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tuiha.cli import exits
@@ -12,12 +18,7 @@ from tuiha.cli.screens.looks import add_looks, looks_of
 
 if TYPE_CHECKING:
     from tuiha.lab.embedded import EmbeddedPool
-import asyncio
-import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from contextlib import suppress
-from types import TracebackType
+    from tuiha.model.documents import DemoDocument
 
 HELP = """Start an embedded pool on this machine - pool servers, a database pair, sprayers, mail clusters, devices and a
 mailer - and show it on the dashboard. Everything is gone when it ends.
@@ -27,9 +28,7 @@ figures are printed.
 
 exit codes: 0 all well, 1 something failed, was lost, came twice or was monitored twice, or the pool did not start"""
 
-SCHEMA = "tuiha.demo/1"
 SECONDS = 30
-_NEVER = ("failures", "lost", "doubled", "monitored_twice")  # must be 0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +144,7 @@ async def _load(pool: EmbeddedPool, seconds: int) -> dict[str, Any]:
         await load.kill()
 
 
-def document(report: dict[str, Any]) -> dict[str, Any]:
+def document(report: dict[str, Any]) -> DemoDocument:
     """The JSON object of `--headless --json`, from the load's report.
 
     - requests, failures, latency_ms: as `tuiha.lab.load.tally.Tally` counts them. A failure is a request that got no
@@ -160,7 +159,7 @@ def document(report: dict[str, Any]) -> dict[str, Any]:
     - users_per_server: at the end; null when the database could not be read.
     """
     return {
-        "schema": SCHEMA,
+        "schema": "tuiha.demo/1",
         "seconds": report["seconds"],
         "requests": report["requests"],
         "failures": report["failures"],
@@ -190,7 +189,9 @@ def table(report: dict[str, Any]) -> list[str]:
         ["doubled", f"{figures['doubled']:,}", "given to a device again"],
         ["monitored twice", f"{figures['monitored_twice']:,}", "signs of two monitors for one user"],
         ["routed direct", cell(share, "{:.1%}"), "answers straight from the monitoring server"],
-        *([f"latency {name}", cell(latency[name], "{:,.1f} ms"), ""] for name in ("p50", "p95", "p99")),
+        ["latency p50", cell(latency["p50"], "{:,.1f} ms"), ""],
+        ["latency p95", cell(latency["p95"], "{:,.1f} ms"), ""],
+        ["latency p99", cell(latency["p99"], "{:,.1f} ms"), ""],
         *([f"users on {name}", f"{users:,}", ""] for name, users in (figures["users_per_server"] or {}).items()),
     ]
     return aligned(rows, right=[1])
@@ -199,7 +200,8 @@ def table(report: dict[str, Any]) -> list[str]:
 def failed(report: dict[str, Any]) -> bool:
     """Whether something is not 0 that must be, or could not be verified."""
     figures = document(report)
-    return any(figures[name] for name in _NEVER) or not report["history_read"]
+    never = figures["failures"], figures["lost"], figures["doubled"], figures["monitored_twice"]
+    return any(never) or not report["history_read"]
 
 
 def _tell(report: dict[str, Any]) -> None:

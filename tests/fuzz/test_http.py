@@ -15,7 +15,7 @@ from tests.drivers.daemons import free_port
 from tests.fuzz.http import Attack
 from tests.server.conftest import node  # noqa: F401
 from tests.server.interfaces import TOKENS, Running, pool  # noqa: F401
-from tuiha.server.http.openapi import document
+from tuiha.server.http.app import described
 
 
 async def test_whatever_is_asked_is_answered_as_the_document_says(
@@ -37,8 +37,8 @@ async def test_whatever_is_asked_is_answered_as_the_document_says(
 async def test_planted_faults_are_found() -> None:
     """A double that has the document of a pool server, and is wrong in four ways."""
 
-    async def described(request: web.Request) -> web.Response:
-        return web.json_response(document())
+    async def openapi(request: web.Request) -> web.Response:
+        return web.json_response(described())
 
     async def crashes(request: web.Request) -> web.Response:
         if len(str((await request.json()).get("kind"))) > 3:
@@ -55,7 +55,7 @@ async def test_planted_faults_are_found() -> None:
         return web.Response(status=200)
 
     app = web.Application()
-    app.add_routes([web.get("/openapi.json", described), web.put("/v1/devices/{device}", crashes),
+    app.add_routes([web.get("/openapi.json", openapi), web.put("/v1/devices/{device}", crashes),
                     web.get("/v1/me", undocumented), web.get("/control/status", incomplete),
                     web.route("DELETE", "/v1/me", everything)])
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

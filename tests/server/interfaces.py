@@ -15,6 +15,7 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
+from tests.server.answers import validate_answer
 from tests.server.support import Node
 from tests.until import until
 from tuiha.config import settings
@@ -49,7 +50,11 @@ class Running:
         return await self.raw(method, server, path, {"Authorization": f"Basic {credentials}"}, **more)
 
     async def control(self, method: str, server: str, path: str, token: str = "operator", **more: Any) -> Answer:
-        return await self.raw(method, server, path, {"Authorization": f"Bearer {TOKENS.get(token, token)}"}, **more)
+        """Ask the control interface; a good answer has the fields that are declared for it."""
+        found = await self.raw(method, server, path, {"Authorization": f"Bearer {TOKENS.get(token, token)}"}, **more)
+        if found.status == 200:
+            validate_answer(method, path, found.body)
+        return found
 
     async def raw(self, method: str, server: str, path: str, headers: dict[str, str], **more: Any) -> Answer:
         url = f"{self.servers[server].me.address}{path}"

@@ -68,8 +68,8 @@ class ServerDocument(TypedDict):
 
     name: str
     state: Annotated[ServerState | None, _SEEN,
-                     "UP, WAITING (requests wait for the database), CUT OFF (no lease: answers 503), OVERLOADED (takes no "
-                     "new users), DRAINING (was told to take none), DRAINED (and has none left), LEFT, DOWN; null "
+                     "UP, WAITING (requests wait for the database), CUT OFF (no lease: answers 503), OVERLOADED (takes "
+                     "no new users), DRAINING (was told to take none), DRAINED (and has none left), LEFT, DOWN; null "
                      "before it answers"]
     target: Annotated[ServerTarget | None, _SEEN, "what it was told to be"]
     alive: Annotated[bool | None, "its heartbeat is inside the window, by the database's clock"]
@@ -144,7 +144,8 @@ class DatabaseDocument(TypedDict):
     pool_sessions: Annotated[Count | None, "sessions of pool servers"]
     address: str
     age_seconds: float | None
-    state: Annotated[DatabaseState | None, _SEEN, "UP, DOWN or ROGUE PRIMARY (writable though it is not the active one)"]
+    state: Annotated[DatabaseState | None, _SEEN,
+                     "UP, DOWN or ROGUE PRIMARY (writable though it is not the active one)"]
     expected: Annotated[DatabaseRole | None, "the role that it should have"]
     transactions_per_second: float | None
     position: Annotated[Count | None, "where its write-ahead log ends, in bytes"]

@@ -46,9 +46,13 @@ class Except:
 class Definitions:
     """Schemas that refer to each other by name: collects each class that a schema uses."""
 
-    def __init__(self, place: str = "#/$defs/") -> None:
-        """`place` is where the document that holds the schemas keeps them."""
+    def __init__(self, place: str = "#/$defs/", *, closed: bool = True, wire: bool = False) -> None:
+        """`place` is where the document that holds the schemas keeps them; `closed`: no other field may be there;
+        `wire`: codes are the words that one program of the pool sends to another.
+        """
         self._place = place
+        self._wire = wire
+        self._closed = {"additionalProperties": False} if closed else {}
         self.found: dict[str, Schema] = {}
 
     def of(self, kind: Any) -> Schema:
@@ -65,14 +69,15 @@ class Definitions:
         if origin in (dict, Mapping):
             return {"type": "object"} | ({} if inner[1] is Any else {"additionalProperties": self.of(inner[1])})
         if isinstance(kind, type) and issubclass(kind, StrEnum):
-            return {"enum": [str(code) for code in kind]}
+            words = (str(getattr(code, "wire", code) if self._wire else code) for code in kind)
+            return {"enum": [*dict.fromkeys(words)]}
         if kind in _PLAIN:
             return {"type": _PLAIN[kind]}
         return self._named(kind)
 
     def whole(self, kind: Any) -> Schema:
         """The schema of a class, field by field."""
-        return {"type": "object", "additionalProperties": False, "required": [*_fields(kind)],
+        return {"type": "object", **self._closed, "required": [*_fields(kind)],
                 "properties": {name: self.of(field) for name, field in _fields(kind).items()}}
 
     def _named(self, kind: Any) -> Schema:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tuiha.server.http.app import described
 from tuiha.server.http.bodies import (
     AttachOrder,
     BindOrder,
@@ -18,7 +19,6 @@ from tuiha.server.http.bodies import (
     fitting,
     schemas,
 )
-from tuiha.server.http.openapi import document
 from tuiha.server.http.problems import HttpProblem
 
 ONE = {"user_id": 1, "generation": 2}
@@ -65,7 +65,7 @@ def test_what_fits() -> None:
 
 
 def test_the_document_has_each_body_that_it_names() -> None:
-    found = document()
+    found = described()
     named = [body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
              for item in found["paths"].values() for operation in item.values()
              if isinstance(operation, dict) and (body := operation.get("requestBody")) is not None]

@@ -6,10 +6,27 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import hdrs, web
 
+from tuiha.model.documents import (
+    AttachedAnswer,
+    BoundAnswer,
+    CountsAnswer,
+    ForgottenServerAnswer,
+    HeldAnswer,
+    MonitoredUser,
+    MonitoredUsersAnswer,
+    MonitorsAnswer,
+    OtherTargetAnswer,
+    ProbedAnswer,
+    ReadyAnswer,
+    ReleasedAnswer,
+    ServiceAnswer,
+    TakenAnswer,
+    TargetAnswer,
+)
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.pooldb.connection import Connection
@@ -31,6 +48,7 @@ from tuiha.server.http.bodies import (
     TakeOrder,
     body_of,
 )
+from tuiha.server.http.endpoints import Endpoint, Handler, Query, Role
 from tuiha.server.http.limits import Rates
 from tuiha.server.http.problems import HttpProblem
 from tuiha.server.http.tokens import Tokens
@@ -40,8 +58,6 @@ from tuiha.server.pool.membership import Membership
 
 _WRONG_TOKENS = 0.5  # a second, of one address
 _AT_ONCE = 30  # of those
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
@@ -62,28 +78,9 @@ class Control:
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
-        return [
-            web.get("/control/status", self.only("viewer", self.status)),
-            web.get("/control/counts", self.only("viewer", self.counts)),
-            web.get("/control/users", self.only("viewer", self.users)),
-            web.post("/control/hold", self.only("operator", self.hold)),
-            web.post("/control/release", self.only("operator", self.release)),
-            web.post("/control/attach", self.only("operator", self.attach)),
-            web.post("/control/withdraw", self.only("operator", self.withdraw)),
-            web.post("/control/accept", self.only("operator", self.accept)),
-            web.post("/control/servers/{server}/forget", self.only("operator", self.forget_server)),
-            web.post("/control/servers/{server}/withdraw", self.only("operator", self.withdraw_other)),
-            web.post("/control/servers/{server}/accept", self.only("operator", self.accept_other)),
-            web.post("/control/bind", self.only("operator", self.bind)),
-            web.post("/control/take", self.only("operator", self.take)),
-            web.get("/control/monitored", self.only("viewer", self.monitored)),
-            web.post("/control/probe", self.only("operator", self.probe)),
-            web.post("/control/ready", self.only("operator", self.ready)),
-            web.post("/control/mail/{server}/out", self.only("operator", self.mail_out)),
-            web.post("/control/mail/{server}/in", self.only("operator", self.mail_in)),
-        ]
+        return [endpoint.route(self, self.only) for endpoint in CONTROL]
 
-    def only(self, needed: str, handler: Handler) -> Handler:
+    def only(self, needed: Role, handler: Handler) -> Handler:
         """The handler, for a viewer's or an operator's token."""
         async def checked(request: web.Request) -> web.StreamResponse:
             role = self.role(request)
@@ -112,15 +109,14 @@ class Control:
     async def counts(self, request: web.Request) -> web.Response:
         """GET /control/counts: device requests since this server started."""
         report, meter = self.report(), self.meter
-        return web.json_response({
-            "server": report.name, "started_at": report.started_at, "answered": meter.answered, "failed": meter.failed,
-            "delayed": meter.delayed,
-        })
+        return web.json_response(CountsAnswer(
+            server=report.name, started_at=report.started_at, answered=meter.answered, failed=meter.failed,
+            delayed=meter.delayed))
 
     async def users(self, request: web.Request) -> web.Response:
         """GET /control/users: who is monitored here, with generations."""
-        users = [{"user": o.name, "generation": o.generation} for o in self.bindings.owned.values()]
-        return web.json_response({"server": self.report().name, "users": users})
+        users = [MonitoredUser(user=o.name, generation=o.generation) for o in self.bindings.owned.values()]
+        return web.json_response(MonitoredUsersAnswer(server=self.report().name, users=users))
 
     async def hold(self, request: web.Request) -> web.Response:
         """POST /control/hold {seconds}: nothing new reaches the database; answers when nothing is in flight."""
@@ -131,12 +127,12 @@ class Control:
             self.gate.release()
             detail = f"{self.gate.in_flight} statements were still in flight; the hold was released."
             raise HttpProblem(409, "Could not hold", detail) from None
-        return web.json_response({"held": True, "waiting": self.gate.waiting})
+        return web.json_response(HeldAnswer(held=True, waiting=self.gate.waiting))
 
     async def release(self, request: web.Request) -> web.Response:
         """POST /control/release: end a hold."""
         self.gate.release()
-        return web.json_response({"held": False})
+        return web.json_response(ReleasedAnswer(held=False))
 
     async def attach(self, request: web.Request) -> web.Response:
         """POST /control/attach {epoch, database, seconds?}: the pool is on this database now.
@@ -151,21 +147,21 @@ class Control:
         except ValueError as error:
             raise HttpProblem(409, "Not attached", str(error)) from None
         if order.wait is None:
-            return web.json_response({"epoch": order.epoch, "database": order.database})
+            return web.json_response(AttachedAnswer(epoch=order.epoch, database=order.database))
         waiting = self.gate.waiting
         self.gate.release()
         await self.gate.opened(order.wait)
-        return web.json_response({**self.report().wire, "queue": waiting})
+        return web.json_response(replace(self.report(), queue=waiting).wire)
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """POST /control/withdraw: take no users any more."""
         await self.membership.withdraw(ServerTarget.DRAIN)
-        return web.json_response({"target": ServerTarget.DRAIN})
+        return web.json_response(TargetAnswer(target=ServerTarget.DRAIN))
 
     async def accept(self, request: web.Request) -> web.Response:
         """POST /control/accept: take users again."""
         await self.membership.withdraw(ServerTarget.UP)
-        return web.json_response({"target": ServerTarget.UP})
+        return web.json_response(TargetAnswer(target=ServerTarget.UP))
 
     async def forget_server(self, request: web.Request) -> web.Response:
         """POST /control/servers/{server}/forget: a server that is gone for good is no part of the pool any more."""
@@ -174,7 +170,7 @@ class Control:
             raise HttpProblem(
                 409, "Not forgotten", f"{server!r} is alive, still has users, or is no server of this pool."
             )
-        return web.json_response({"server": server})
+        return web.json_response(ForgottenServerAnswer(server=server))
 
     async def withdraw_other(self, request: web.Request) -> web.Response:
         """POST /control/servers/{server}/withdraw: a server that cannot be told itself reads it with its heartbeat."""
@@ -188,7 +184,7 @@ class Control:
         server = request.match_info["server"]
         if not await self.membership.note_target(server, target):
             raise HttpProblem(404, "No such server", f"The pool has no server {server!r}.")
-        return web.json_response({"server": server, "target": target})
+        return web.json_response(OtherTargetAnswer(server=server, target=target))
 
     async def bind(self, request: web.Request) -> web.Response:
         """POST /control/bind {user, server}: this server monitors the user from now on."""
@@ -204,14 +200,14 @@ class Control:
         user = Owned(row["id"], row["name"], row["mail_cluster"], 0)
         if not await self.bindings.bind(user, server, seen.bound if seen else None):
             raise HttpProblem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
-        return web.json_response({"user": user.name, "server": server})
+        return web.json_response(BoundAnswer(user=user.name, server=server))
 
     async def take(self, request: web.Request) -> web.Response:
         """POST /control/take {users: [{user_id, generation}]}: this server monitors them from now on."""
         order = await body_of(request, TakeOrder)
         users = {one.user_id: one.generation for one in order.users}
         taken = await self.bindings.take(users)
-        return web.json_response({"taken": sorted(taken), "refused": sorted(set(users) - taken)})
+        return web.json_response(TakenAnswer(taken=sorted(taken), refused=sorted(set(users) - taken)))
 
     async def monitored(self, request: web.Request) -> web.Response:
         """GET /control/monitored?ids=1,2: whose monitors run here, and whose do not."""
@@ -220,7 +216,7 @@ class Control:
             raise HttpProblem(400, "Field ids", f"ids is up to {MOST_USERS} numbers with commas between.", field="ids")
         here = {user: self.monitors(user) for user in map(int, text.split(","))}
         runs, released = [user for user in here if here[user]], [user for user in here if not here[user]]
-        return web.json_response({"monitored": runs, "released": released})
+        return web.json_response(MonitorsAnswer(monitored=runs, released=released))
 
     async def probe(self, request: web.Request) -> web.Response:
         """POST /control/probe {database}: reach a database of the pair and say who it is."""
@@ -228,23 +224,16 @@ class Control:
         began = time.monotonic()
         with _reaching(database):
             found = await self.look_at(database)
-        return web.json_response(
-            {
-                "database": database,
-                "system_identifier": found.system_identifier,
-                "timeline": found.timeline,
-                "writable": found.writable,
-                "epoch": found.epoch,
-                "seconds": round(time.monotonic() - began, 3),
-            }
-        )
+        return web.json_response(ProbedAnswer(
+            database=database, system_identifier=found.system_identifier, timeline=found.timeline,
+            writable=found.writable, epoch=found.epoch, seconds=round(time.monotonic() - began, 3)))
 
     async def ready(self, request: web.Request) -> web.Response:
         """POST /control/ready {database, seconds}: open a session there, and keep it for a change that is to come."""
         order = await body_of(request, ReadyOrder)
         with _reaching(order.database):
             await self.attacher.log_in_ahead(order.database, order.seconds)
-        return web.json_response({"database": order.database, "seconds": order.seconds})
+        return web.json_response(ReadyAnswer(database=order.database, seconds=order.seconds))
 
     async def mail_out(self, request: web.Request) -> web.Response:
         """POST /control/mail/{server}/out {reason}: its users are monitored through its partners."""
@@ -266,10 +255,46 @@ class Control:
                 await connection.execute(ADD_EVENT, "note" if in_service else "warning", server, text)
 
         await self.gate.write(work)
-        return web.json_response({"server": server, "in_service": in_service})
+        return web.json_response(ServiceAnswer(server=server, in_service=in_service))
 
 
-def _refuse(role: str | None, needed: str) -> None:
+CONTROL: tuple[Endpoint[Control], ...] = (
+    Endpoint("GET", "/control/status", Control.status, "This server's own view", (ServerReport,)),
+    Endpoint("GET", "/control/counts", Control.counts, "Device requests since its start: answered, failed, delayed",
+             (CountsAnswer,)),
+    Endpoint("GET", "/control/users", Control.users, "The users monitored here, with generations",
+             (MonitoredUsersAnswer,)),
+    Endpoint("GET", "/control/monitored", Control.monitored, "Whose monitors run here", (MonitorsAnswer,),
+             query=(Query("ids", "string", required=True),)),
+    Endpoint("POST", "/control/hold", Control.hold, "Let requests wait; answers when nothing is in flight",
+             (HeldAnswer,), HoldOrder),
+    Endpoint("POST", "/control/release", Control.release, "End a hold", (ReleasedAnswer,)),
+    Endpoint("POST", "/control/attach", Control.attach,
+             "The pool is on this database in this epoch; refused unless the ledger or that database says so",
+             (AttachedAnswer, ServerReport), AttachOrder),
+    Endpoint("POST", "/control/withdraw", Control.withdraw, "Take no users any more", (TargetAnswer,)),
+    Endpoint("POST", "/control/accept", Control.accept, "Take users again", (TargetAnswer,)),
+    Endpoint("POST", "/control/servers/{server}/withdraw", Control.withdraw_other,
+             "Have another server take no users, when it cannot be told itself", (OtherTargetAnswer,)),
+    Endpoint("POST", "/control/servers/{server}/accept", Control.accept_other,
+             "Have another server take users again, when it cannot be told itself", (OtherTargetAnswer,)),
+    Endpoint("POST", "/control/servers/{server}/forget", Control.forget_server,
+             "Remove a server that is gone for good from the pool", (ForgottenServerAnswer,)),
+    Endpoint("POST", "/control/bind", Control.bind, "Bind a user to a server", (BoundAnswer,), BindOrder),
+    Endpoint("POST", "/control/take", Control.take, "Bind users, seen under these generations, to this server",
+             (TakenAnswer,), TakeOrder),
+    Endpoint("POST", "/control/probe", Control.probe, "Reach a database of the pair and say who it is",
+             (ProbedAnswer,), ProbeOrder),
+    Endpoint("POST", "/control/ready", Control.ready, "Log in to a database that the pool is about to change to",
+             (ReadyAnswer,), ReadyOrder),
+    Endpoint("POST", "/control/mail/{server}/out", Control.mail_out, "Take a mail server out of service",
+             (ServiceAnswer,), ServiceOrder),
+    Endpoint("POST", "/control/mail/{server}/in", Control.mail_in, "Put a mail server back in service",
+             (ServiceAnswer,)),
+)
+
+
+def _refuse(role: str | None, needed: Role) -> None:
     if role is None:
         raise HttpProblem(
             401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from tuiha.model.documents import AccessAnswer, AccessChangedAnswer, ForgottenUserAnswer
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.statements.access import (
     ALLOW_DEVICE,
@@ -27,11 +28,11 @@ from tuiha.pooldb.statements.access import (
     UNBIND,
 )
 from tuiha.pooldb.statements.events import ADD_EVENT, WAKE
-from tuiha.server.control.api import Handler
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.revocation import Revocation, announce
 from tuiha.server.devices.waiters import Waiters
 from tuiha.server.http.bodies import DeviceOrder, DisableOrder, RevokeOrder, UserOrder, body_of
+from tuiha.server.http.endpoints import Endpoint, Handler, Query, Role
 from tuiha.server.http.problems import HttpProblem
 
 MOST = 5000  # changes that one order to forget deletes: a commit of a few megabytes
@@ -128,23 +129,16 @@ class Rights:
     revocation: Revocation
     waiters: Waiters
 
-    def routes(self, only: Callable[[str, Handler], Handler]) -> list[web.RouteDef]:
+    def routes(self, only: Callable[[Role, Handler], Handler]) -> list[web.RouteDef]:
         """What this interface offers; `only` lets a role's token through."""
-        return [
-            web.get("/control/access", only("viewer", self.seen)),
-            web.post("/control/users/disable", only("operator", self.disable)),
-            web.post("/control/users/enable", only("operator", self.enable)),
-            web.post("/control/users/forget", only("operator", self.forget)),
-            web.post("/control/devices/revoke", only("operator", self.revoke)),
-            web.post("/control/devices/allow", only("operator", self.allow)),
-        ]
+        return [endpoint.route(self, only) for endpoint in RIGHTS]
 
     async def seen(self, request: web.Request) -> web.Response:
         """GET /control/access?user_id=N: the announcements that this server has seen, and the user's waiting polls."""
         user_id = request.query.get("user_id", "0")
         if not re.fullmatch(r"\d{1,18}", user_id):
             raise HttpProblem(400, "Field user_id", "user_id is a number.", field="user_id")
-        return web.json_response({"number": self.revocation.seen, "waiting": self.waiters.of(int(user_id))})
+        return web.json_response(AccessAnswer(number=self.revocation.seen, waiting=self.waiters.of(int(user_id))))
 
     async def disable(self, request: web.Request) -> web.Response:
         """POST /control/users/disable {user, user_id, reason}: no server serves or monitors the user any more."""
@@ -174,20 +168,37 @@ class Rights:
         try:
             deleted = await self.gate.write(lambda c: forget_some(c, user, MOST))
         except Missing:
-            return web.json_response({"deleted": 0, "gone": True})
+            return web.json_response(ForgottenUserAnswer(deleted=0, gone=True, number=None))
         except ValueError as error:
             raise HttpProblem(409, "Not forgotten", f"{error}. Disable the user first.") from None
         if deleted == MOST:
-            return web.json_response({"deleted": deleted, "gone": False})
+            return web.json_response(ForgottenUserAnswer(deleted=deleted, gone=False, number=None))
         number = await self.gate.write(lambda c: forget(c, user))
-        return web.json_response({"deleted": deleted, "gone": True, "number": number})
+        return web.json_response(ForgottenUserAnswer(deleted=deleted, gone=True, number=number))
 
     async def _done(self, work: Callable[[Connection], Awaitable[int]]) -> web.Response:
         try:
             number = await self.gate.write(work)
         except Missing:
             raise HttpProblem(404, "No such user or device", "The pool has none with this id and name.") from None
-        return web.json_response({"number": number})
+        return web.json_response(AccessChangedAnswer(number=number))
+
+
+RIGHTS: tuple[Endpoint[Rights], ...] = (
+    Endpoint("GET", "/control/access", Rights.seen,
+             "The last change of access that this server has seen, and a user's waiting polls", (AccessAnswer,),
+             query=(Query("user_id", "integer"),)),
+    Endpoint("POST", "/control/users/disable", Rights.disable, "Serve and monitor a user no more",
+             (AccessChangedAnswer,), DisableOrder),
+    Endpoint("POST", "/control/users/enable", Rights.enable, "Let a disabled user come in again",
+             (AccessChangedAnswer,), UserOrder),
+    Endpoint("POST", "/control/users/forget", Rights.forget,
+             "Delete a part of a disabled user's history, the user with the last", (ForgottenUserAnswer,), UserOrder),
+    Endpoint("POST", "/control/devices/revoke", Rights.revoke, "Refuse a device and its keys", (AccessChangedAnswer,),
+             RevokeOrder),
+    Endpoint("POST", "/control/devices/allow", Rights.allow,
+             "Let a revoked device come in again, without its old keys", (AccessChangedAnswer,), DeviceOrder),
+)
 
 
 def _named(order: UserOrder) -> NamedUser:

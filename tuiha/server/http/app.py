@@ -13,18 +13,17 @@ from aiohttp.typedefs import Handler, Middleware
 
 from tuiha.config.pace import Limits
 from tuiha.model.reports import ServerReport, ServerState
-from tuiha.server.control.api import Control
-from tuiha.server.control.rights import Rights
+from tuiha.server.control.api import CONTROL, Control
+from tuiha.server.control.rights import RIGHTS, Rights
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attachment import Lane, in_lane
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.api import ADMISSION, HELD, PASSED_ON, WAITED, Devices
 from tuiha.server.devices.room import STAY
-from tuiha.server.http import audit
+from tuiha.server.http import audit, openapi
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import Guard
 from tuiha.server.http.metrics import Metrics
-from tuiha.server.http.openapi import document
 from tuiha.server.http.problems import HttpProblem, unavailable, unknown_outcome
 from tuiha.server.pool.load import Meter
 from tuiha.server.pool.witnesses import Witnesses
@@ -76,8 +75,13 @@ def _health(report: Callable[[], ServerReport], last: Callable[[], bool]) -> Han
     return health
 
 
+def described() -> dict[str, Any]:
+    """The OpenAPI document of this application."""
+    return openapi.document((*CONTROL, *RIGHTS))
+
+
 async def _openapi(request: web.Request) -> web.Response:
-    return web.json_response(document())
+    return web.json_response(described())
 
 
 def _looking_again(gate: Gate) -> Middleware:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import Any
 
 from tuiha import __version__
-from tuiha.model.reports import ServerReport
-from tuiha.server.http.bodies import (
-    AttachOrder,
-    BindOrder,
-    Body,
-    DeviceOrder,
-    DisableOrder,
-    HoldOrder,
-    ProbeOrder,
-    ReadyOrder,
-    Registration,
-    RevokeOrder,
-    ServiceOrder,
-    TakeOrder,
-    UserOrder,
-    schemas,
-)
+from tuiha.model.schema import Definitions
+from tuiha.server.http.bodies import Body, Registration, schemas
+from tuiha.server.http.endpoints import Endpoint
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
@@ -60,19 +45,20 @@ _WAIT = {
 _SERVER = {"name": "server", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def document() -> dict[str, Any]:
-    """The document, OpenAPI 3.1."""
+def document(control: Sequence[Endpoint[Any]]) -> dict[str, Any]:
+    """The document, OpenAPI 3.1; `control`: what operators and watchers are offered."""
+    answers = Definitions("#/components/schemas/", closed=False, wire=True)
+    paths = {endpoint.path: _control_path(endpoint, answers) for endpoint in control}
     return {
         "openapi": "3.1.0",
         "info": {"title": "tuiha pool server", "version": __version__},
-        "paths": {**_device_paths(), **_control_paths(), **_open_paths()},
+        "paths": {**_device_paths(), **paths, **_paths_between_servers(), **_open_paths()},
         "components": {
             "securitySchemes": {
                 "user": {"type": "http", "scheme": "basic"},
                 "token": {"type": "http", "scheme": "bearer"},
             },
-            "schemas": {"Problem": _problem(), "Changes": _changes(), "Key": _key(), "ServerReport": _report(),
-                        **schemas()},
+            "schemas": {"Problem": _problem(), "Changes": _changes(), "Key": _key(), **answers.found, **schemas()},
         },
     }
 
@@ -114,81 +100,46 @@ def _device_paths() -> dict[str, Any]:
     }
 
 
-def _look(summary: str, answer: Mapping[str, Any], errors: Sequence[str] = ("401",), **more: Any) -> dict[str, Any]:
-    """A path that a viewer may ask."""
-    return {"get": {"summary": f"{summary} (viewer)", "security": [{"token": []}], **more,
-                    "responses": {"200": answer, **_errors(*errors)}}}
+def _control_path(endpoint: Endpoint[Any], answers: Definitions) -> dict[str, Any]:
+    found = [answers.of(kind) for kind in endpoint.answers]
+    operation: dict[str, Any] = {
+        "summary": f"{endpoint.summary} ({endpoint.role})",
+        "security": [{"token": []}],
+        "responses": {
+            "200": {"description": " or ".join(_meaning(kind) for kind in endpoint.answers),
+                    "content": {"application/json": {"schema": found[0] if len(found) == 1 else {"anyOf": found}}}},
+            **_errors(*_refusals(endpoint)),
+        },
+    }
+    if endpoint.body is not None:
+        operation["requestBody"] = _body(endpoint.body)
+    parameters = [_SERVER] if "{server}" in endpoint.path else []
+    parameters += [{"name": one.name, "in": "query", "schema": {"type": one.kind},
+                    **({"required": True} if one.required else {})} for one in endpoint.query]
+    return {endpoint.method.lower(): operation} | ({"parameters": parameters} if parameters else {})
 
 
-def _in_query(name: str, schema: str, required: bool = False) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "query", **({"required": True} if required else {}), "schema": {"type": schema}}]
+def _refusals(endpoint: Endpoint[Any]) -> tuple[str, ...]:
+    if endpoint.role == "operator":
+        return "400", "401", "403", "404", "409", "413", "503"
+    return ("400", "401") if endpoint.query else ("401",)
 
 
-def _control_paths() -> dict[str, Any]:
-    return {**_looks(), **_orders(), **_access()}
+def _meaning(kind: type) -> str:
+    """The first sentence of a class's docstring."""
+    return (kind.__doc__ or "").split(".")[0].split(" (")[0]
 
 
-def _looks() -> dict[str, Any]:
-    """What the control interface tells."""
+def _paths_between_servers() -> dict[str, Any]:
     return {
-        "/control/status": _look("This server's own view", _answer("The report", "ServerReport")),
-        "/control/counts": _look("Device requests since its start: answered, failed, delayed",
-                                 {"description": "The counts"}),
-        "/control/users": _look("The users monitored here, with generations", {"description": "The users"}),
-        "/control/monitored": _look("Whose monitors run here", {"description": "monitored and released"},
-                                    ("400", "401"), parameters=_in_query("ids", "string", required=True)),
-        "/control/access": _look("The last change of access that this server has seen, and a user's waiting polls",
-                                 {"description": "number and waiting"}, ("400", "401"),
-                                 parameters=_in_query("user_id", "integer")),
         "/control/renewals/{server}": {
-            "parameters": [_SERVER],
+            "parameters": [_SERVER, {"name": "at", "in": "query", "required": True, "schema": {"type": "string"}}],
             "get": {
                 "summary": "Whether the database of this server's lease shows another server's renewal. For the pool's "
                            "own servers, which sign the question",
-                "parameters": _in_query("at", "string", required=True),
                 "responses": {"200": {"description": "leased and has"}, **_errors("403", "503")},
             },
         },
-    }
-
-
-def _orders() -> dict[str, Any]:
-    """What operations tell a server to do."""
-    return {
-        "/control/hold": _act("Let requests wait; answers when nothing is in flight", HoldOrder),
-        "/control/release": _act("End a hold"),
-        "/control/attach": _act(
-            "The pool is on this database in this epoch; refused unless the ledger or that database says so",
-            AttachOrder),
-        "/control/withdraw": _act("Take no users any more"),
-        "/control/accept": _act("Take users again"),
-        "/control/servers/{server}/withdraw": _to_another("Have another server take no users, when it cannot be told "
-                                                          "itself"),
-        "/control/servers/{server}/accept": _to_another("Have another server take users again, when it cannot be told "
-                                                        "itself"),
-        "/control/servers/{server}/forget": _to_another("Remove a server that is gone for good from the pool"),
-        "/control/bind": _act("Bind a user to a server", BindOrder),
-        "/control/take": _act("Bind users, seen under these generations, to this server", TakeOrder),
-        "/control/probe": _act("Reach a database of the pair and say who it is", ProbeOrder),
-        "/control/ready": _act("Log in to a database that the pool is about to change to", ReadyOrder),
-        "/control/mail/{server}/out": _to_another("Take a mail server out of service", ServiceOrder),
-        "/control/mail/{server}/in": _to_another("Put a mail server back in service"),
-    }
-
-
-def _to_another(summary: str, body: type[Body] | None = None) -> dict[str, Any]:
-    """An order about the server that the path names."""
-    return {**_act(summary, body), "parameters": [_SERVER]}
-
-
-def _access() -> dict[str, Any]:
-    """Orders about users and devices."""
-    return {
-        "/control/users/disable": _act("Serve and monitor a user no more", DisableOrder),
-        "/control/users/enable": _act("Let a disabled user come in again", UserOrder),
-        "/control/users/forget": _act("Delete a part of a disabled user's history, the user with the last", UserOrder),
-        "/control/devices/revoke": _act("Refuse a device and its keys", RevokeOrder),
-        "/control/devices/allow": _act("Let a revoked device come in again, without its old keys", DeviceOrder),
     }
 
 
@@ -204,17 +155,6 @@ def _open_paths() -> dict[str, Any]:
         "/metrics": {"get": {"summary": "Figures", "responses": {"200": text}}},
         "/openapi.json": {"get": {"summary": "This document", "responses": {"200": {"description": "It"}}}},
     }
-
-
-def _act(summary: str, body: type[Body] | None = None) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "summary": f"{summary} (operator)",
-        "security": [{"token": []}],
-        "responses": {"200": {"description": "Done"}, **_errors("400", "401", "403", "404", "409", "413", "503")},
-    }
-    if body is not None:
-        operation["requestBody"] = _body(body)
-    return {"post": operation}
 
 
 def _body(body: type[Body]) -> dict[str, Any]:
@@ -256,7 +196,3 @@ def _changes() -> dict[str, Any]:
         "size": {"type": "integer", "minimum": 1}, "unreadable": text,
     }
     return _object(key=text, changes={"type": "array", "items": change}, more={"type": "boolean"})
-
-
-def _report() -> dict[str, Any]:
-    return {"type": "object", "required": [field.name for field in fields(ServerReport)]}

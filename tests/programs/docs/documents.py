@@ -35,13 +35,13 @@ Every command that prints JSON prints one object with a `schema`: its name and a
 removed or changes its meaning; new keys may come without it. `tuiha status --watch --json` prints one object on each
 line.
 
-- Keys are always there. What is not known is `null`; nothing is left out and nothing is guessed.
+- Keys are always there. An unknown value is `null`; tuiha leaves nothing out, and guesses nothing.
 - Times are RFC 3339 in UTC with milliseconds: `2026-11-22T03:12:07.123Z`. Spans are in seconds, sizes in bytes.
-- The exit code says the same in one number (see `tuiha COMMAND --help`).
+- The exit code gives the same result as one number (see `tuiha COMMAND --help`).
 
-The schemas below are JSON Schema (draft 2020-12). This page is made from the classes that the commands fill
-(`tuiha/model/documents.py`), and the tests validate what the commands print against it. A key without a line in a table
-is what its name says. The answers of the pool servers' control interface are in their `/openapi.json`.
+The schemas below are JSON Schema (draft 2020-12). A program makes this page from the classes that the commands fill
+(`tuiha/model/documents.py`), and the tests validate the output of the commands against it. A key without a line in a
+table is what its name says. The answers of the pool servers' control interface are in their `/openapi.json`.
 """
 
 
@@ -72,7 +72,7 @@ PAGES = (
          "The checker's report on a run of the embedded pool under load. `failures`, `lost`, `doubled` and\n"
          "`monitored_twice` must be 0."),
     Page(DrillDocument, "`tuiha drill --json`",
-         "One object for each scenario, as it ends. What could not be judged is null, and then `ok` is false."),
+         "One object for each scenario, as it ends. A figure that nobody could judge is null, and then `ok` is false."),
 )
 
 

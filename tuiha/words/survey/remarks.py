@@ -90,8 +90,7 @@ _TEXTS: Mapping[RemarkCode, Words] = {
         "The database at {of} has no TLS, and tuiha does not accept that between machines. Set ssl = on there "
         "(config/postgresql.md, step 1).",
     RemarkCode.UNTRUSTED:
-        "tuiha does not accept the certificate of {of}: {detail}. Name the authority with --ca FILE, or at tls.ca in "
-        "this file.",
+        "{of}: {detail}. Name the authority that signed the certificate with `--ca FILE`, or at tls.ca in this file.",
     RemarkCode.NO_DATABASE:
         "PostgreSQL at {of} has no database called {detail} yet. config/postgresql.md, step 3, creates it and the "
         "roles.",

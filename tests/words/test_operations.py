@@ -7,12 +7,13 @@ import pytest
 from tuiha.model.operations.evidence import Back, Doing, Done, Ending, Fault, Known, Left, Loses, StepId
 from tuiha.model.operations.judgements import DONE_BY_MANAGER, Found, Mend, Wanted
 from tuiha.model.operations.plans import OperationStatus
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Code, Statement, of_document, plain
 from tuiha.words.operations import TABLES, known, text
 from tuiha.words.results import MEANINGS, WORDS
 
 FAMILIES: tuple[type[Code], ...] = (
-    Found, Wanted, Mend, StepId, Done, Back, Doing, Fault, Known, Left, Loses, Ending)
+    Found, Wanted, Mend, StepId, Done, Back, Doing, Fault, Known, Left, Loses, Ending, Refused)
 
 
 def test_every_code_has_a_sentence_and_no_two_families_share_one() -> None:

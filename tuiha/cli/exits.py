@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tuiha.model.operations.statements import Statement
 
 OK: Final = 0
 DEGRADED: Final = 1  # `status`: served, but not whole
@@ -18,9 +21,11 @@ PIPE_CLOSED: Final = 141  # whoever read stdout went away
 class CommandError(Exception):
     """A command cannot go on. The text is for people: what happened, to what, and what to do."""
 
-    def __init__(self, message: str, code: int = FAILED) -> None:
+    def __init__(self, message: str, code: int = FAILED, said: Statement | None = None) -> None:
+        """`said` is the reason of a refusal, for programs."""
         super().__init__(message)
         self.code = code
+        self.said = said
 
 
 class OutputLost(CommandError):

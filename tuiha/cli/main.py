@@ -14,7 +14,7 @@ from tuiha import __version__
 from tuiha.cli import exits
 from tuiha.cli.files import completed_by_files
 from tuiha.cli.output.help import HelpFormatter
-from tuiha.cli.output.streams import flush, say, write
+from tuiha.cli.output.streams import flush, put, say, write
 
 DEFAULT = "dashboard"
 
@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `tuiha`. Returns the exit code; nothing that goes wrong ends in a traceback."""
     try:
         arguments = _parse(sys.argv[1:] if argv is None else argv)
-        code = command(arguments.command).run(arguments)
+        code = _run(arguments)
         flush()
     except SystemExit as end:  # argparse: help, version, usage
         code = end.code if isinstance(end.code, int) else exits.USAGE
@@ -208,6 +208,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a failure can become words
         return _tell(error)
     return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the command. With --json a refusal is a document on stdout, beside its sentence on stderr."""
+    try:
+        return command(arguments.command).run(arguments)
+    except exits.CommandError as error:
+        if error.said is not None and getattr(arguments, "json", False):
+            import json
+
+            from tuiha.cli.operations.documents import refusal
+
+            put(json.dumps(refusal(error.said, str(error), error.code), indent=2))
+        raise
 
 
 def _flushed(code: int) -> int:

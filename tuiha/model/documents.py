@@ -520,6 +520,16 @@ class OperationDocument(OperationHeadDocument):
     outcome: Annotated[dict[str, Any], "further figures of the kind"]
 
 
+class RefusalDocument(TypedDict):
+    """A refusal: nothing was changed."""
+
+    schema: Literal["tuiha.refusal/1"]
+    code: Annotated[str, "the reason; `text`: only the words of a program that is not ours"]
+    figures: dict[str, Any]
+    text: Annotated[str, "the reason as stderr has it, with what can be done"]
+    exit_code: Annotated[int, "2: the question is wrong, 4: refused"]
+
+
 class OperationsDocument(TypedDict):
     """Operations, newest first."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuiha.model.operations.evidence import Ending, Known, Left, Loses
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
+from tuiha.model.words import names
 from tuiha.words.checks import FOUND, MENDS, WANTED
 from tuiha.words.steps import BACK, DOING, DONE, FAULTS, STEPS
 from tuiha.words.templates import Template, complete, rendered
@@ -110,10 +112,141 @@ ENDINGS: Mapping[Ending, Template] = {
     Ending.TAKEN_BACK_BY: "undone by {who}",
 }
 
+_NO_WAY_BACK = "operation {operation} cannot be taken back: step {steps} has no way back. `tuiha resume {operation}` " \
+               "finishes it"
+_RECLAIM = "`tuiha plan reclaim` ends it by what the ledger and the databases say"
+
+
+def _not_confirmed(kind: str, name: str, typed: str, quoted: str) -> str:
+    said = f"'{typed}' was typed" if typed else "nothing was typed"
+    return f"{kind} asks for the name '{name}' to be typed, and {said}; nothing was done. With it: --confirm {quoted}"
+
+
+def _stopped(checks: Sequence[str], names: Sequence[str]) -> str:
+    return ("checks stop it:\n" + "\n".join(checks) + "\nTo do it all the same, type their names and a reason: "
+            + " ".join(f"--override {name}" for name in names) + ' --reason "..."')
+
+
+def _check(verdict: str, check: str, subject: str, found: str, wanted: str, mend: str | None) -> str:
+    return f"  {verdict.upper()}  {check} {subject}: {found}, wanted {wanted}" + (f"; {mend}" if mend else "")
+
+
+def _in_phase(operation: str, phase: str, undoable: bool) -> str:
+    back = f" or `tuiha undo {operation}`" if undoable else ""
+    return (f"operation {operation} has changed the ledger's phase to {phase}, and it cannot stay so: "
+            f"`tuiha resume {operation}`{back}")
+
+
+def _maybe_past(operation: str, how: str) -> str:
+    why = f" ({how})" if how else ""
+    return (f"operation {operation} may be past its point of no return{why}: `tuiha resume {operation}` finishes it, "
+            "and a new operation leads back")
+
+
+def _journal_elsewhere(operation: str, owner: str, host: str, command: str, ended: bool) -> str:
+    go_on = (f"operation {operation} was started on {host or 'another host'} by {owner}, and its journal is there. "
+             f"On that host: tuiha {command} {operation}")
+    return go_on if ended else f"{go_on}. If that host is gone for good: {_RECLAIM}"
+
+
+def _no_check(checks: Sequence[str], known: Sequence[str]) -> str:
+    return f"there is no check {' or '.join(map(repr, checks))} in this plan; it has {', '.join(known) or 'none'}"
+
+
+REFUSALS: Mapping[Refused, Template] = {
+    Refused.NO_SERVER: "the pool has no server {server}; it has {known:names}",
+    Refused.NO_MAIL_SERVER: "the pool has no mail server {server}; it has {known:names}",
+    Refused.NO_USER: "the pool has no user {user}; to find one: tuiha users PATTERN",
+    Refused.NO_DEVICE: lambda user, device, known: (
+        f"{user} has no device {device}; its devices: {names(known) or 'none'}"),
+    Refused.NO_ROW: "{server} has no row in the pool; it is shown because this host's configuration names it: "
+                    "remove it there",
+    Refused.USER_UNREADABLE: "the user cannot be read: {why}",
+    Refused.USERS_UNREADABLE: "the users cannot be read: {why}",
+    Refused.SERVERS_UNREADABLE: "the pool's servers cannot be read: {why}",
+    Refused.DEVICES_UNREADABLE: "the devices cannot be read: {why}",
+    Refused.HISTORY_UNREADABLE: "the history cannot be read: {why}",
+    Refused.OLD_SERVERS: "the pool's servers are of a version that disables nobody: upgrade them first",
+    Refused.DEGRADED: "the pool is degraded already: {active} waits for nobody",
+    Refused.PROTECTED: "the pool is protected already: {partner} is synchronous",
+    Refused.FOLLOWS: "{partner} follows {active} already; `tuiha plan protect` protects",
+    Refused.FOLLOWS_MANAGED: "{partner} follows {active} already",
+    Refused.OUT_OF_SERVICE: "{server} is out of service already",
+    Refused.DISABLED: "{user} is disabled already: {reason}",
+    Refused.NOT_DISABLED: "{user} is not disabled",
+    Refused.REVOKED: "{user}'s device {device} is revoked already",
+    Refused.NOT_REVOKED: "{user}'s device {device} is not revoked",
+    Refused.MONITORED_THERE: "{user} is monitored on {server} already",
+    Refused.MONITORED_NOWHERE: "no server monitors {user}, because no device was here for a long time. The next "
+                               "request chooses a server",
+    Refused.NO_ROLES: "the configuration has no ledger, or one database only: there are no roles to change",
+    Refused.NO_LEDGER_READ: "{why}; without the ledger no role may change",
+    Refused.NOT_OF_THE_PAIR: "the ledger names {active} active, which is not a database of the configuration",
+    Refused.OTHER_TARGET: "{kind} is about {database} (active is {active}), not {target}",
+    Refused.MANAGERS: "{why}",
+    Refused.VOID: "plan {plan} is void, the pool has changed: {facts:;}.\nPlan again: {again}",
+    Refused.VOID_BY: "plan {plan} is void, the pool has changed: {why}",
+    Refused.EXPIRED: "plan {plan} is too old; plan again: {again}",
+    Refused.NOT_CONFIRMED: _not_confirmed,
+    Refused.NEVER: lambda checks: "it may not be done, and no override helps:\n" + "\n".join(checks),
+    Refused.STOPPED: _stopped,
+    Refused.CHECK: _check,
+    Refused.NO_REASON: 'an override needs a reason: --reason "..."',
+    Refused.NO_RIGHT: "server {server} does not let this token act ({why}). control.operator must be the operator's "
+                      "token, not the viewer's",
+    Refused.NO_LEDGER: "the configuration names no ledger, and operations are kept apart by it: add `ledger:` with a "
+                       "path, or with endpoints of etcd",
+    Refused.NOT_TOLD: "plan {plan} did not say that it takes the pool from operation {operation}; plan again: {again}",
+    Refused.BUSY: lambda operation, kind, host, words: (
+        f"another operation has this pool: {words}.\nWait for it (`tuiha operations {operation}`), `tuiha cancel "
+        f"{operation}`, or, if its runner died, `tuiha resume {operation}` on {host}. If that host or the operation's "
+        "folder is gone: `tuiha plan reclaim`."),
+    Refused.CHANGED_NOW: "the ledger changed in this moment; plan again",
+    Refused.RUNNING: "operation {operation} is running",
+    Refused.NEVER_BEGAN: "operation {operation} never began, and its facts may be old; plan again: {again}",
+    Refused.NEVER_BEGAN_HERE: "operation {operation} never began, and its facts may be old; plan again",
+    Refused.CHANGED_SINCE: "operation {operation} gave the pool back, and operation {by} changed it since; plan again: "
+                           "{again}",
+    Refused.TOUCHED_SINCE: "operation {operation} gave the pool back, and it was changed since; plan again: {again}",
+    Refused.NOTHING_TO_RESUME: "operation {operation} is over: {state}. There is nothing to resume",
+    Refused.NOTHING_TO_UNDO: "operation {operation} is over: {state}. Nothing is left of it",
+    Refused.NOTHING_TO_CANCEL: "operation {operation} is over: {state}. There is nothing to cancel",
+    Refused.DONE: "operation {operation} is done; to lead back, plan the opposite",
+    Refused.PAST: "operation {operation} is past its point of no return: `tuiha resume {operation}` finishes it, and a "
+                  "new operation leads back",
+    Refused.PAST_TO_CANCEL: "operation {operation} is past its point of no return: it can only be finished",
+    Refused.NO_WAY_BACK: _NO_WAY_BACK,
+    Refused.HALF_WAY: "operation {operation} stands half-way, before its point of no return: `tuiha resume "
+                      "{operation}` or `tuiha undo {operation}`",
+    Refused.STARTING: "operation {operation} is only just starting; try again in a minute",
+    Refused.IN_PHASE: _in_phase,
+    Refused.NO_END: "operation {operation} can neither be finished nor taken back: {how}. `tuiha plan reclaim` works "
+                    "out what is left to be done",
+    Refused.PASSED_BACK: "operation {operation} was being taken back, and its point of no return is passed: {how}. "
+                         "`tuiha plan reclaim` works out what is left to be done",
+    Refused.MAYBE_PAST: _maybe_past,
+    Refused.NOT_CERTAIN: "operation {operation} is not taken back: {how}. Bring it back, then repeat this; if it is "
+                         "gone for good: `tuiha plan reclaim`",
+    Refused.FOLDER_GONE: "operation {operation} was started on this host by {owner}, and its folder {folder} is gone "
+                         f"or has no readable plan. Restore it, or: {_RECLAIM}",
+    Refused.JOURNAL_ELSEWHERE: _journal_elsewhere,
+    Refused.RUN_ELSEWHERE: "operation {operation} is run from {host}; go on there",
+    Refused.HELD_ELSEWHERE: "operation {operation} is run from {host}, which holds it still; go on there, or here a "
+                            "quarter of a minute after that host or its runner has died",
+    Refused.NOBODY_HAS_IT: "no operation has the pool: there is nothing to reclaim",
+    Refused.NO_LEDGER_TO_RECLAIM: "the configuration names no ledger: no operation can have the pool",
+    Refused.OTHER_HAS_IT: "operation {operation} has the pool, not {target}",
+    Refused.NOT_HALF_CHANGED: "no role is half changed: the ledger is in phase {phase}",
+    Refused.HALF_CHANGED: "the ledger is in phase {phase}: `--option way=back` or `--option way=finish`",
+    Refused.NO_CHECK: _no_check,
+    Refused.NO_SERVER_TO_SKIP: "option without: the pool has no server {servers:names}",
+    Refused.QUESTION: "{why}",
+}
+
 # Every sentence about operations, by its code.
 TABLES: dict[str, Template] = {
     str(code): template
-    for table in (FOUND, WANTED, MENDS, STEPS, DONE, BACK, DOING, FAULTS, KNOWN, LEFT, LOSSES, ENDINGS)
+    for table in (FOUND, WANTED, MENDS, STEPS, DONE, BACK, DOING, FAULTS, KNOWN, LEFT, LOSSES, ENDINGS, REFUSALS)
     for code, template in table.items()
 }
 

@@ -19,6 +19,7 @@ from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.model.operations.refusals import Refused
 from tuiha.operate.plans.draft import journal_room
 from tuiha.operate.records.remote import merged, of_row
 from tuiha.operate.run import intent as intents
@@ -116,6 +117,13 @@ async def test_cancel_of_a_detached_operation(studio: Studio, capsys: Captured) 
 
 async def test_refusals(studio: Studio, capsys: Captured) -> None:
     plan = await planned(studio, capsys)
+    capsys.readouterr()
+    assert await tuiha(studio, "apply", plan, "--confirm", "door", "--json") == exits.REFUSED
+    told = capsys.readouterr()
+    refusal = document(told.out)
+    assert (refusal["code"], refusal["figures"]["typed"], refusal["exit_code"]) == (
+        Refused.NOT_CONFIRMED, "door", exits.REFUSED)
+    assert told.err.strip() == f"tuiha: {refusal['text']}"
     assert await tuiha(studio, "apply", plan, "--confirm", "door") == exits.REFUSED
     assert "'door' was typed" in capsys.readouterr().err
     assert await tuiha(studio, "apply", "feed", "--confirm", "wall") == exits.USAGE

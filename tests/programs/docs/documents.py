@@ -22,6 +22,7 @@ from tuiha.model.documents import (
     OperationDocument,
     OperationsDocument,
     PlanDocument,
+    RefusalDocument,
     StatusDocument,
     UsersDocument,
 )
@@ -64,6 +65,8 @@ PAGES = (
     Page(PlanDocument, "`tuiha plan --json`", "[operations.md](operations.md) says what plans and operations are."),
     Page(OperationDocument, "`tuiha apply --json`, `tuiha operations ID --json`",
          "`tuiha resume`, `tuiha undo` and `tuiha cancel` print it as well."),
+    Page(RefusalDocument, "A refusal",
+         "Commands of operations print it with `--json` when they are refused; the sentence is on stderr as well."),
     Page(OperationsDocument, "`tuiha operations --json`"),
     Page(AlertDocument, "What the command of `alerts:` reads",
          "`tuiha export` runs the command with one such line on its standard input."),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PlanCheckDocument,
         PlanDocument,
         PlannedStepDocument,
+        RefusalDocument,
         StatementDocument,
         StepDocument,
     )
@@ -61,6 +62,13 @@ def operation(state: OperationState) -> OperationDocument:
         "steps": [_step(step) for step in state.steps],
         "outcome": outcome,
     }
+
+
+def refusal(said: Statement, text: str, code: int) -> RefusalDocument:
+    """The document of an operation that was refused; `code` is the exit code."""
+    told = _says(said)
+    return {"schema": "tuiha.refusal/1", "code": told["code"], "figures": told["figures"], "text": text,
+            "exit_code": code}
 
 
 def operations(pool: str, states: Sequence[OperationState]) -> OperationsDocument:

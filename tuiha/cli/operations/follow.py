@@ -70,7 +70,7 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except tuple(error for error, _ in codes) as error:
         code = next(code for kind, code in codes if isinstance(error, kind))
-        raise CommandError(str(error), code) from None
+        raise CommandError(str(error), code, error.said if isinstance(error, OperationRefused) else None) from None
 
 
 def follow_to_end(operator: Operator, operation: str, *, as_json: bool, detach: bool, linear: bool = False) -> int:

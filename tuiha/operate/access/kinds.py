@@ -10,8 +10,9 @@ from tuiha.model.facts import Snapshot
 from tuiha.model.operations.evidence import Done, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, Extent, Loss, Unit, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
-from tuiha.model.words import names, no_user, short
+from tuiha.model.words import short
 from tuiha.operate.access.orders import (
     REASON,
     AccessOrder,
@@ -59,11 +60,11 @@ async def _find(world: World, user: str) -> _Found:
         user = await common.spelled(world, active, user)
         rows = await active.rows(USER_TO_CHANGE, user)
     except DatabaseGone as error:
-        raise OperationRefused(f"the user cannot be read: {error}") from error
+        raise OperationRefused(Refused.USER_UNREADABLE(why=str(error))) from error
     except NoColumn:
-        raise OperationRefused("the pool's servers are of a version that disables nobody: upgrade them first") from None
+        raise OperationRefused(Refused.OLD_SERVERS()) from None
     if not rows:
-        raise OperationRefused(f"{no_user(user)}; to find one: tuiha users PATTERN")
+        raise OperationRefused(Refused.NO_USER(user=short(user)))
     old = await unaware(world, snapshot)
     checks = [
         whole(snapshot), service.told_by(snapshot),
@@ -80,7 +81,7 @@ async def _as_spelled(world: World, target: Sequence[str]) -> tuple[str, ...]:
     try:
         return (await common.spelled(world, Active(world), target[0]), *target[1:])
     except DatabaseGone as error:
-        raise OperationRefused(f"the user cannot be read: {error}") from error
+        raise OperationRefused(Refused.USER_UNREADABLE(why=str(error))) from error
 
 
 class DisableUser:
@@ -94,7 +95,7 @@ class DisableUser:
         found = await _find(world, user)
         user = found.user
         if found.row["disabled"]:
-            raise OperationRefused(f"{user} is disabled already: {found.row['reason']}")
+            raise OperationRefused(Refused.DISABLED(user=user, reason=found.row["reason"]))
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
@@ -126,7 +127,7 @@ class EnableUser:
         found = await _find(world, user)
         user = found.user
         if not found.row["disabled"]:
-            raise OperationRefused(f"{user} is not disabled")
+            raise OperationRefused(Refused.NOT_DISABLED(user=user))
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
@@ -161,7 +162,7 @@ class ForgetUser:
         try:
             changes = (await found.active.rows(COUNT_CHANGES, found.row["id"], seconds=30.0))[0][0]
         except DatabaseGone as error:
-            raise OperationRefused(f"the history cannot be read: {error}") from error
+            raise OperationRefused(Refused.HISTORY_UNREADABLE(why=str(error))) from error
         devices, mail = found.row["devices"], world.pool.users.provision == "mail"
         draft = common.Draft(
             confirm=user,
@@ -211,7 +212,7 @@ class RevokeDevice:
         user = found.user
         row = await _device(found, device)
         if row["revoked"]:
-            raise OperationRefused(f"{user}'s device {device} is revoked already")
+            raise OperationRefused(Refused.REVOKED(user=user, device=device))
         draft = common.Draft(
             confirm=device,
             checks=[
@@ -250,7 +251,7 @@ class AllowDevice:
         row = await _device(found, device)
         disabled = found.row["disabled"]
         if not row["revoked"]:
-            raise OperationRefused(f"{user}'s device {device} is not revoked")
+            raise OperationRefused(Refused.NOT_REVOKED(user=user, device=device))
         draft = common.Draft(
             confirm=device,
             checks=[
@@ -294,9 +295,9 @@ async def _device(found: _Found, device: str) -> Any:
     try:
         rows = {row["name"]: row for row in await found.active.rows(DEVICES_TO_REVOKE, found.row["id"])}
     except DatabaseGone as error:
-        raise OperationRefused(f"the devices cannot be read: {error}") from error
+        raise OperationRefused(Refused.DEVICES_UNREADABLE(why=str(error))) from error
     if device not in rows:
-        raise OperationRefused(f"{found.user} has no device {short(device)}; its devices: {names(rows) or 'none'}")
+        raise OperationRefused(Refused.NO_DEVICE(user=found.user, device=short(device), known=tuple(rows)))
     return rows[device]
 
 

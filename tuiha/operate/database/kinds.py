@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from tuiha.model.operations.evidence import Known
 from tuiha.model.operations.plans import Loss, Moment
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import STEADY, EpochState
 from tuiha.operate.database import checks
@@ -65,7 +66,8 @@ class PairKind:
         sight = about(await self.see(world), target)
         name = self.node(sight)
         if target and target[0] != name:
-            raise OperationRefused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {target[0]}")
+            raise OperationRefused(Refused.OTHER_TARGET(
+                kind=self.name, database=name, active=sight.ledger.active, target=target[0]))
         self.refuse(sight)
         job = self.job(sight)
         facts = {**facts_of(sight), "servers": self.server_facts(sight)}

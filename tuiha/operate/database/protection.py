@@ -9,6 +9,7 @@ from tuiha.model.databases.replication import Replication
 from tuiha.model.operations.evidence import Loses
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, nothing, something
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
@@ -47,7 +48,7 @@ class Degrade(PairKind):
         """Refuse when nobody is waited for."""
         report = sight.active.report
         if sight.ledger.standby is Standby.STALE and report is not None and report.synchronous_names == "":
-            raise OperationRefused(f"the pool is degraded already: {sight.active.name} waits for nobody")
+            raise OperationRefused(Refused.DEGRADED(active=sight.active.name))
 
     def server_facts(self, sight: Sight) -> dict[str, Any]:
         """None: their leases end by themselves while commits wait for the secondary, and it changes nothing here."""
@@ -76,7 +77,7 @@ class ProtectKind(PairKind):
     def refuse(self, sight: Sight) -> None:
         """Refuse when it is so."""
         if sight.ledger.standby is Standby.SYNC and checks.synchronous(sight).verdict is CheckVerdict.OK:
-            raise OperationRefused(f"the pool is protected already: {sight.partner.name} is synchronous")
+            raise OperationRefused(Refused.PROTECTED(partner=sight.partner.name))
 
     def checks(self, sight: Sight) -> list[Check]:
         """The secondary follows the active database."""
@@ -105,9 +106,7 @@ class RejoinKind(PairKind):
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
         if _follows(sight):
-            raise OperationRefused(
-                f"{sight.partner.name} follows {sight.active.name} already; `tuiha plan protect` protects"
-            )
+            raise OperationRefused(Refused.FOLLOWS(partner=sight.partner.name, active=sight.active.name))
 
     def checks(self, sight: Sight) -> list[Check]:
         """The active database works; the ledger does not count on the partner; it can be stopped and started."""

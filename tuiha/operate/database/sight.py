@@ -13,6 +13,7 @@ from tuiha.drivers.databases.commands import UNLOGGED_AND_CHECKPOINT
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.databases.obstacles import LONG
 from tuiha.model.databases.way_back import Rehearsal
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.reports import DatabaseReport, DatabaseRole, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.operate.database.steps.base import lacks
 from tuiha.operate.plans.kinds import OperationRefused
@@ -127,13 +128,13 @@ async def look(world: World, *, partner: bool = False, active: int = 0, rehearse
     Raises Refused when the ledger or the pair is not there.
     """
     if world.drivers.ledger is None or len(world.databases) < 2:
-        raise OperationRefused("the configuration has no ledger, or one database only: there are no roles to change")
+        raise OperationRefused(Refused.NO_ROLES())
     try:
         ledger = await world.drivers.ledger.poll()
     except DriverError as error:
-        raise OperationRefused(f"{error}; without the ledger no role may change") from None
+        raise OperationRefused(Refused.NO_LEDGER_READ(why=str(error))) from None
     if ledger.active not in world.databases:
-        raise OperationRefused(f"the ledger names {ledger.active} active, which is not a database of the configuration")
+        raise OperationRefused(Refused.NOT_OF_THE_PAIR(active=ledger.active))
     probes = {name: (active, _PROBE_GONE) if name == ledger.active else (int(partner), _PROBE)
               for name in world.databases}
     async with asyncio.TaskGroup() as group:

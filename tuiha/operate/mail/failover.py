@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tuiha.model.operations.evidence import Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names
 from tuiha.operate.mail import service
@@ -32,7 +33,7 @@ class FailoverMail:
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         if found.in_service is False:
-            raise OperationRefused(f"{server} is out of service already")
+            raise OperationRefused(Refused.OUT_OF_SERVICE(server=server))
         others = service.partners(snapshot, cluster, server)
         skipped = service.without(snapshot, options)
         users, tellers = await _users(world, cluster.cluster, server), len(service.tellers(snapshot))
@@ -128,5 +129,5 @@ async def _users(world: World, cluster: str, server: str | None) -> int:
     try:
         found = await service.through(Active(world), cluster)
     except DatabaseGone as error:
-        raise OperationRefused(f"the users cannot be read: {error}") from error
+        raise OperationRefused(Refused.USERS_UNREADABLE(why=str(error))) from error
     return sum(found.values()) if server is None else found.get(server, 0)

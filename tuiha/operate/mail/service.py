@@ -18,9 +18,9 @@ from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
 from tuiha.model.operations.evidence import Back, Doing, Done, Fault
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, CheckVerdict
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement, stated
 from tuiha.model.reports import MailState
-from tuiha.model.words import names
 from tuiha.operate.plans.kinds import Misused, OperationRefused, Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, PlannedStep
@@ -43,7 +43,7 @@ def cluster_of(world: World, server: str) -> MailCluster:
         if any(member.name == server for member in cluster.servers):
             return cluster
     known = [member.name for cluster in world.pool.mail for member in cluster.servers]
-    raise OperationRefused(f"the pool has no mail server {server}; it has {names(known)}")
+    raise OperationRefused(Refused.NO_MAIL_SERVER(server=server, known=tuple(known)))
 
 
 def partners(snapshot: Snapshot, cluster: MailCluster, server: str) -> list[MailFacts]:
@@ -88,7 +88,7 @@ def without(snapshot: Snapshot, options: Mapping[str, str]) -> tuple[str, ...]:
     chosen = tuple(sorted(set(options.get("without", "").replace(",", " ").split())))
     unknown = [name for name in chosen if name not in {server.name for server in snapshot.servers}]
     if unknown:
-        raise Misused(f"option without: the pool has no server {names(unknown)}")
+        raise Misused(Refused.NO_SERVER_TO_SKIP(servers=tuple(unknown)))
     return chosen
 
 

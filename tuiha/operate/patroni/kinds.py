@@ -11,6 +11,7 @@ from tuiha.model.databases.managed import not_here
 from tuiha.model.operations.evidence import Known, Loses
 from tuiha.model.operations.judgements import DONE_BY_MANAGER, Mend
 from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import LEADERLESS, EpochRow, LedgerRecord, Standby
 from tuiha.operate.database import checks
@@ -66,7 +67,7 @@ class Dispatched:
         if manager is None:
             return await self._ours.plan(world, target, options)
         if self._theirs is None:
-            raise OperationRefused(not_here(self.name, manager))
+            raise OperationRefused(Refused.MANAGERS(why=not_here(self.name, manager)))
         plan = await self._theirs.plan(world, target, options)
         told = tuple(_in_their_words(check, manager) for check in plan.checks)
         return replace(plan, checks=told, details={**plan.details, managed_checks.MANAGER: manager})
@@ -213,7 +214,8 @@ class PatroniRejoin(PatroniKind):
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
         if managed_checks.streaming(sight, sight.partner.name):
-            raise OperationRefused(f"{sight.partner.name} follows {sight.active.name} already")
+            raise OperationRefused(Refused.FOLLOWS_MANAGED(
+                partner=sight.partner.name, active=sight.active.name))
 
     def checks(self, sight: Sight) -> list[Check]:
         """The leader works, and its partner's Patroni answers."""

@@ -11,6 +11,7 @@ from tuiha.config.settings import Pool
 from tuiha.model.operations.catalogue import misuse
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, CheckVerdict
+from tuiha.model.operations.refusals import Refused
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.plans.kinds import Misused, OperationKind
 from tuiha.operate.plans.plan import Check, Plan
@@ -25,7 +26,7 @@ _ROOM = 16 * _MB  # bytes that a journal may need, many times over
 def kind_of(name: str) -> OperationKind:
     """A kind of operation by its name. Raises Misused."""
     if name not in KINDS:
-        raise Misused(misuse(name, (), {}))
+        raise Misused(Refused.QUESTION(why=misuse(name, (), {})))
     return KINDS[name]()
 
 
@@ -52,7 +53,7 @@ async def plan_again(world: World, plan: Plan) -> Plan:
 
 def _refuse_misuse(kind: str, target: Sequence[str], options: Mapping[str, str]) -> None:
     if wrong := misuse(kind, target, options):
-        raise Misused(wrong)
+        raise Misused(Refused.QUESTION(why=wrong))
 
 
 async def _planned(world: World, kind: OperationKind, target: Sequence[str], options: Mapping[str, str]) -> Plan:

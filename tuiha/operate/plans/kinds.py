@@ -17,20 +17,23 @@ from tuiha.operate.reach.world import World
 from tuiha.words.operations import text
 
 
-class OperationRefused(Exception):
-    """The operation may not be done; nothing was changed. The text says why and what to do (exit code 4)."""
-
-
-class Misused(OperationRefused):
-    """The question itself is wrong: an unknown kind, option or check, or too few targets (exit code 2)."""
-
-
 class _Unhappy(Exception):
-    """A step did not end well: why, as a statement; or in the words of a program that is not ours."""
+    """What did not end well: why, as a statement; or in the words of a program that is not ours."""
 
     def __init__(self, why: Statement | str) -> None:
         self.said = why if isinstance(why, Statement) else plain(why)
         super().__init__(text(self.said))
+
+
+class OperationRefused(_Unhappy):
+    """The operation may not be done; nothing was changed (exit code 4).
+
+    The code is a `Refused`, whose sentence says what to do, too. A kind of another package may have words of its own.
+    """
+
+
+class Misused(OperationRefused):
+    """The question itself is wrong: an unknown kind, option or check, or too few targets (exit code 2)."""
 
 
 class StepFailed(_Unhappy):

@@ -14,7 +14,8 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.operations.plans import StepStatus, something
-from tuiha.model.operations.statements import plain
+from tuiha.model.operations.refusals import Refused
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.records.state import RUNNING, OperationState, StepState, from_document, read_state, status_of
@@ -94,15 +95,12 @@ async def refuse_if_elsewhere(pool: Pool, base: Path, name: str, command: str) -
         raise OperationRefused(_absent(found, command, store_of(pool, base).root)) from None
 
 
-def _absent(state: OperationState, command: str, root: Path) -> str:
+def _absent(state: OperationState, command: str, root: Path) -> Statement:
     """An operation whose folder is not here: where it should be, and the way out when it is gone."""
-    out = "`tuiha plan reclaim` ends it by what the ledger and the databases say"
     if state.host == socket.gethostname() and not state.ended:
-        return (f"operation {state.id} was started on this host by {state.who}, and its folder {root / state.id} is "
-                f"gone or has no readable plan. Restore it, or: {out}")
-    where = f"operation {state.id} was started on {state.host or 'another host'} by {state.who}"
-    go_on = f"{where}, and its journal is there. On that host: tuiha {command} {state.id}"
-    return go_on if state.ended else f"{go_on}. If that host is gone for good: {out}"
+        return Refused.FOLDER_GONE(operation=state.id, owner=state.who, folder=str(root / state.id))
+    return Refused.JOURNAL_ELSEWHERE(operation=state.id, owner=state.who, host=state.host, command=command,
+                                     ended=state.ended)
 
 
 async def find(pool: Pool, base: Path, name: str) -> OperationState | None:

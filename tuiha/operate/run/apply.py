@@ -15,6 +15,8 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.operations.evidence import Ending
 from tuiha.model.operations.plans import CheckVerdict, OperationStatus
+from tuiha.model.operations.refusals import Refused
+from tuiha.model.operations.statements import Statement
 from tuiha.operate.plans.draft import plan_again
 from tuiha.operate.plans.kinds import Misused, OperationRefused
 from tuiha.operate.plans.plan import Check, Plan
@@ -38,18 +40,15 @@ def refuse_unless_same(old: Plan, new: Plan) -> None:
     """Raises Refused when a fact is another one now that makes another decision of the plan."""
     if (void := voided_by(old, new)) is not None:
         facts = changed_facts(*void) or ["what the plan is about"]
-        raise OperationRefused(f"plan {old.id} is void, the pool has changed: {'; '.join(facts)}.\n"
-                               f"Plan again: tuiha plan {' '.join((old.kind, *old.target))}")
+        raise OperationRefused(Refused.VOID(plan=old.id, facts=tuple(facts),
+                                            again=f"tuiha plan {' '.join((old.kind, *old.target))}"))
 
 
 def refuse_unless_confirmed(plan: Plan, confirm: str) -> None:
     """Raises Refused unless the name that the plan asks for was typed."""
     if confirm != plan.confirm:
-        typed = f"'{confirm}' was typed" if confirm else "nothing was typed"
-        raise OperationRefused(
-            f"{plan.kind} asks for the name '{plan.confirm}' to be typed, and {typed}; nothing was done. "
-            f"With it: --confirm {shlex.quote(plan.confirm)}"
-        )
+        raise OperationRefused(Refused.NOT_CONFIRMED(
+            kind=plan.kind, name=plan.confirm, typed=confirm, quoted=shlex.quote(plan.confirm)))
 
 
 def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> None:
@@ -59,23 +58,17 @@ def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> No
     """
     unknown = set(overrides) - {check.name for check in plan.checks}
     if unknown:
-        raise Misused(f"there is no check {' or '.join(map(repr, sorted(unknown)))} in this plan; it has "
-                      f"{', '.join(dict.fromkeys(check.name for check in plan.checks)) or 'none'}")
+        raise Misused(Refused.NO_CHECK(checks=tuple(sorted(unknown)),
+                                       known=tuple(dict.fromkeys(str(check.name) for check in plan.checks))))
     never = [check for check in plan.checks if check.verdict is CheckVerdict.NEVER]
     if never:
-        raise OperationRefused("it may not be done, and no override helps:\n" + _listed(never))
+        raise OperationRefused(Refused.NEVER(checks=_listed(never)))
     left = [check for check in plan.stopped_by if check.name not in overrides]
     if left:
         names = dict.fromkeys(check.name for check in left)
-        raise OperationRefused(
-            "checks stop it:\n"
-            + _listed(left)
-            + "\nTo do it all the same, type their names and a reason: "
-            + " ".join(f"--override {name}" for name in names)
-            + ' --reason "..."'
-        )
+        raise OperationRefused(Refused.STOPPED(checks=_listed(left), names=tuple(map(str, names))))
     if overrides and not reason.strip():
-        raise OperationRefused('an override needs a reason: --reason "..."')
+        raise OperationRefused(Refused.NO_REASON())
 
 
 async def refuse_a_viewer(world: World) -> None:
@@ -90,10 +83,7 @@ async def refuse_a_viewer(world: World) -> None:
             if error.status is None:
                 continue
             if error.status in (401, 403):
-                raise OperationRefused(
-                    f"server {server.name} does not let this token act ({error}). control.operator must be "
-                    "the operator's token, not the viewer's"
-                ) from None
+                raise OperationRefused(Refused.NO_RIGHT(server=server.name, why=str(error))) from None
         return
 
 
@@ -114,9 +104,8 @@ async def apply(
     """
     refuse_unless_confirmed(plan, confirm)
     if time.time() > plan.expires_at:
-        raise OperationRefused(
-            f"plan {plan.id} is too old; plan again: tuiha plan {' '.join((plan.kind, *plan.target))}"
-        )
+        raise OperationRefused(Refused.EXPIRED(
+            plan=plan.id, again=f"tuiha plan {' '.join((plan.kind, *plan.target))}"))
     async with loading_runner(config_path) as runner, open_world(pool, base) as world:
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
@@ -165,7 +154,7 @@ async def _fresh(world: World, plan: Plan) -> Plan:
     try:
         return await plan_again(world, plan)
     except OperationRefused as error:
-        raise OperationRefused(f"plan {plan.id} is void, the pool has changed: {error}") from None
+        raise OperationRefused(Refused.VOID_BY(plan=plan.id, why=error.said)) from None
 
 
 async def _never_began(ledger: LedgerDriver, folder: Folder, mine: intents.Intent, error: DriverError) -> None:
@@ -183,8 +172,7 @@ def ledger_of(world: World) -> LedgerDriver:
     """The ledger that keeps operations apart. Raises Refused when the pool has none."""
     ledger = world.drivers.ledger
     if ledger is None or "replace" not in ledger.capabilities:
-        raise OperationRefused("the configuration names no ledger, and operations are kept apart by it: "
-                               "add `ledger:` with a path, or with endpoints of etcd")
+        raise OperationRefused(Refused.NO_LEDGER())
     return ledger
 
 
@@ -198,9 +186,9 @@ async def _record(folder: Folder, record: str, **fields: Any) -> None:
             journal.close()
 
 
-def _listed(checks: Sequence[Check]) -> str:
-    return "\n".join(f"  {check.verdict.upper()}  {check.name} {check.subject}: {check.value}, wanted {check.limit}"
-                     + (f"; {check.remedy}" if check.remedy else "") for check in checks)
+def _listed(checks: Sequence[Check]) -> tuple[Statement, ...]:
+    return tuple(Refused.CHECK(verdict=check.verdict, check=check.name, subject=check.subject, found=check.found,
+                               wanted=check.wanted, mend=check.mend) for check in checks)
 
 
 def _word(value: object) -> str:

@@ -97,7 +97,7 @@ async def _attempt(
     except StepFailed as error:
         state, said = StepStatus.FAILED, error.said
     except OperationRefused as error:
-        state, said = StepStatus.FAILED, plain(str(error))
+        state, said = StepStatus.FAILED, error.said
     except StepUnknown as error:
         state, said = StepStatus.UNKNOWN, error.said
     except TimeoutError:

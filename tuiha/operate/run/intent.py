@@ -11,6 +11,7 @@ from dataclasses import replace
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.operations.intent import Condition, Intent, IntentWay, judged, parse, silence, takes_from
 from tuiha.model.operations.plans import OperationStatus
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.ways import OperationStanding, open_ways
 from tuiha.model.quotes import shell
 from tuiha.model.reports import LedgerRecord
@@ -69,10 +70,7 @@ class Busy(OperationRefused):
     """Another operation has the pool."""
 
     def __init__(self, other: Intent) -> None:
-        super().__init__(f"another operation has this pool: {words(other)}.\n"
-                         f"Wait for it (`tuiha operations {other.id}`), `tuiha cancel {other.id}`, or, if its runner "
-                         f"died, `tuiha resume {other.id}` on {other.host}. If that host or the operation's folder is "
-                         "gone: `tuiha plan reclaim`.")
+        super().__init__(Refused.BUSY(operation=other.id, kind=other.kind, host=other.host, words=words(other)))
         self.other = other
 
 
@@ -90,7 +88,7 @@ async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent, over: s
         other = parse((await ledger.poll()).intent)
         if other is not None and other.id != intent.id:
             raise Busy(other) from None
-        raise OperationRefused("the ledger changed in this moment; plan again") from None
+        raise OperationRefused(Refused.CHANGED_NOW()) from None
 
 
 async def take_from(ledger: LedgerDriver, seen: LedgerRecord, other: Intent, intent: Intent) -> None:
@@ -112,7 +110,7 @@ async def take_from(ledger: LedgerDriver, seen: LedgerRecord, other: Intent, int
             return
         except Conflict:
             await asyncio.sleep(_PAUSE)
-    raise OperationRefused("the ledger changed in this moment; plan again")
+    raise OperationRefused(Refused.CHANGED_NOW())
 
 
 async def note(ledger: LedgerDriver, current: Callable[[], Intent]) -> None:
@@ -136,8 +134,8 @@ def refuse_if_touched(seen: LedgerRecord, state: OperationState) -> None:
     """
     touched = state.revision not in (None, seen.revision) or _roles_changed(seen, state.plan)
     if seen.intent is None and touched:
-        raise OperationRefused(f"operation {state.id} gave the pool back, and it was changed since; plan again: "
-                               f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
+        raise OperationRefused(Refused.TOUCHED_SINCE(
+            operation=state.id, again=shell(["tuiha", "plan", state.kind], state.plan.target)))
 
 
 def _roles_changed(seen: LedgerRecord, plan: Plan) -> bool:
@@ -154,12 +152,9 @@ async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
     if intent.host == socket.gethostname():
         return
     if not isinstance(ledger, LeasedLedger):
-        raise OperationRefused(f"operation {intent.id} is run from {intent.host}; go on there")
+        raise OperationRefused(Refused.RUN_ELSEWHERE(operation=intent.id, host=intent.host))
     if await ledger.holder() is not None:
-        raise OperationRefused(
-            f"operation {intent.id} is run from {intent.host}, which holds it still; go on there, or here a "
-            "quarter of a minute after that host or its runner has died"
-        )
+        raise OperationRefused(Refused.HELD_ELSEWHERE(operation=intent.id, host=intent.host))
 
 
 async def _change(ledger: LedgerDriver, intent: Intent, text: Callable[[], str | None]) -> int | None:

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuiha.model.operations.refusals import Refused
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import Folder, writing
@@ -61,7 +62,7 @@ class Starter:
     def _handed_over(self, folder: Folder, by: str, undo: bool) -> None:
         lock = folder.lock()
         if lock is None:
-            raise OperationRefused(f"operation {folder.id} is running")
+            raise OperationRefused(Refused.RUNNING(operation=folder.id))
         try:
             folder.forget_requests()
             _open_again(folder, by, undo)

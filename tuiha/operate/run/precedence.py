@@ -18,6 +18,7 @@ from tuiha.model.operations.evidence import Ending
 from tuiha.model.operations.intent import BEAT
 from tuiha.model.operations.judgements import Mend, Wanted
 from tuiha.model.operations.plans import CheckId, CheckVerdict, OperationStatus
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.operations.ways import against, possible
 from tuiha.model.reports import LedgerRecord
@@ -74,8 +75,8 @@ def refuse_unless_told(old: Plan, fresh: Plan) -> None:
     """Raises Refused when the pool would be taken from an operation that the plan did not name."""
     other = fresh.details.get(TAKES_FROM)
     if other not in (None, old.details.get(TAKES_FROM)):
-        raise OperationRefused(f"plan {old.id} did not say that it takes the pool from operation {other}; plan again: "
-                               f"tuiha plan {' '.join((old.kind, *old.target))}")
+        raise OperationRefused(Refused.NOT_TOLD(
+            plan=old.id, operation=other, again=f"tuiha plan {' '.join((old.kind, *old.target))}"))
 
 
 def gave_way(other: intents.Intent, state: OperationState) -> Statement:

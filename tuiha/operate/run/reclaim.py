@@ -21,6 +21,7 @@ from tuiha.model.operations.catalogue import WAY
 from tuiha.model.operations.evidence import Back, Done, Ending, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, OperationStatus, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.reports import STEADY, LedgerRecord
 from tuiha.operate.database import leftover
@@ -90,7 +91,7 @@ class Reclaim:
         wanted = _wanted(options)
         ledger = world.drivers.ledger
         if ledger is None:
-            raise OperationRefused("the configuration names no ledger: no operation can have the pool")
+            raise OperationRefused(Refused.NO_LEDGER_TO_RECLAIM())
         record = await ledger.poll()
         other = _reclaimed(record, target)
         way, checks, details, loss = await self._worked_out(world, record, other, wanted)
@@ -109,7 +110,7 @@ class Reclaim:
     ) -> tuple[LeftoverWay, Sequence[Check], dict[str, Any], Loss]:
         if _steady(world, record):
             if wanted not in (None, LeftoverWay.RELEASE):
-                raise OperationRefused(f"no role is half changed: the ledger is in phase {record.phase}")
+                raise OperationRefused(Refused.NOT_HALF_CHANGED(phase=record.phase))
             return LeftoverWay.RELEASE, (), {"past": bool(other.past)}, (
                 nothing(Loses.STAYS_AS_IS(operation=other.id)))
         sight = await look(world, partner=True)
@@ -117,9 +118,7 @@ class Reclaim:
         scene = leftover.scene(sight, past)
         way = wanted or leftover.way_out(scene)
         if way is LeftoverWay.RELEASE:
-            raise OperationRefused(
-                f"the ledger is in phase {record.phase}: `--option way=back` or `--option way=finish`"
-            )
+            raise OperationRefused(Refused.HALF_CHANGED(phase=record.phase))
         details = {**leftover.job_of(sight).details(), "past": past}
         return way, tuple(leftover.judged(way, scene, sight)), details, leftover.loses(way, sight)
 
@@ -145,9 +144,9 @@ def _reclaimed(record: LedgerRecord, target: Sequence[str]) -> intents.Intent:
     """The operation that has the pool. Raises Refused when none has, or another one than the target."""
     other = intents.parse(record.intent)
     if other is None:
-        raise OperationRefused("no operation has the pool: there is nothing to reclaim")
+        raise OperationRefused(Refused.NOBODY_HAS_IT())
     if target and not (other.id.startswith(target[0]) or other.id.endswith(target[0])):
-        raise OperationRefused(f"operation {other.id} has the pool, not {target[0]}")
+        raise OperationRefused(Refused.OTHER_HAS_IT(operation=other.id, target=target[0]))
     return other
 
 

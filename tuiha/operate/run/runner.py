@@ -24,6 +24,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.operations.evidence import REMAINS, Ending, Fault
 from tuiha.model.operations.intent import BEAT, Condition, at_rest
 from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.operations.ways import against
 from tuiha.operate.plans.draft import kind_of
@@ -343,7 +344,7 @@ async def own_intent(world: World, state: OperationState) -> tuple[intents.Inten
     if ours is not None:
         await intents.refuse_if_elsewhere(ledger, ours)
     elif found is None and not state.ever_began:
-        raise OperationRefused(f"operation {state.id} never began, and its facts may be old; plan again")
+        raise OperationRefused(Refused.NEVER_BEGAN_HERE(operation=state.id))
     truth = await ask(world, state, ours)
     mine = ours or intents.at_step(intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0),
                                    state.plan, 0, "")

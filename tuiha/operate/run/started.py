@@ -12,6 +12,8 @@ from tuiha.config.settings import Pool
 from tuiha.model.operations.evidence import Ending
 from tuiha.model.operations.intent import IntentWay, at_rest
 from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.refusals import Refused
+from tuiha.model.operations.statements import Statement
 from tuiha.model.operations.ways import Against, against
 from tuiha.model.quotes import shell
 from tuiha.operate.plans.kinds import OperationRefused
@@ -38,7 +40,7 @@ async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str 
     state = folder.state()
     if against(IntentWay.RESUME, state.standing) is Against.OVER:
         if not await _given_back(pool, base, state):
-            raise OperationRefused(f"operation {folder.id} is over: {state.state}. There is nothing to resume")
+            raise OperationRefused(Refused.NOTHING_TO_RESUME(operation=folder.id, state=str(state.state)))
         return folder.id
     if await _startable(pool, base, folder, state) is None:
         await _close(folder, state)
@@ -92,29 +94,22 @@ def _refuse_to_undo(state: OperationState) -> None:
         raise OperationRefused(refusal(IntentWay.UNDO, reason, state))
 
 
-_NO_WAY_BACK = "operation {id} cannot be taken back: step {kept} has no way back. `tuiha resume {id}` finishes it"
-_REFUSALS: Mapping[tuple[IntentWay, Against], str] = {
-    (IntentWay.UNDO, Against.DONE): "operation {id} is done; to lead back, plan the opposite",
-    (IntentWay.UNDO, Against.OVER): "operation {id} is over: {state}. Nothing is left of it",
-    (
-        IntentWay.UNDO,
-        Against.PAST,
-    ): "operation {id} is past its point of no return: `tuiha resume {id}` finishes it, and a new operation leads back",
-    (IntentWay.UNDO, Against.NO_WAY_BACK): _NO_WAY_BACK,
-    (IntentWay.CANCEL, Against.OVER): "operation {id} is over: {state}. There is nothing to cancel",
-    (IntentWay.CANCEL, Against.PAST): "operation {id} is past its point of no return: it can only be finished",
-    (IntentWay.CANCEL, Against.NO_WAY_BACK): _NO_WAY_BACK,
-    (
-        IntentWay.CANCEL,
-        Against.BEFORE,
-    ): "operation {id} stands half-way, before its point of no return: `tuiha resume {id}` or `tuiha undo {id}`",
+_REFUSALS: Mapping[tuple[IntentWay, Against], Refused] = {
+    (IntentWay.UNDO, Against.DONE): Refused.DONE,
+    (IntentWay.UNDO, Against.OVER): Refused.NOTHING_TO_UNDO,
+    (IntentWay.UNDO, Against.PAST): Refused.PAST,
+    (IntentWay.UNDO, Against.NO_WAY_BACK): Refused.NO_WAY_BACK,
+    (IntentWay.CANCEL, Against.OVER): Refused.NOTHING_TO_CANCEL,
+    (IntentWay.CANCEL, Against.PAST): Refused.PAST_TO_CANCEL,
+    (IntentWay.CANCEL, Against.NO_WAY_BACK): Refused.NO_WAY_BACK,
+    (IntentWay.CANCEL, Against.BEFORE): Refused.HALF_WAY,
 }
 
 
-def refusal(way: IntentWay, reason: Against, state: OperationState) -> str:
+def refusal(way: IntentWay, reason: Against, state: OperationState) -> Statement:
     """Why an operation cannot be taken back or cancelled, and what can be done instead."""
-    kept = (str(step.planned.number) for step in state.steps if step.begun and not step.planned.undo)
-    return _REFUSALS[way, reason].format(id=state.id, state=state.state, kept=", ".join(kept))
+    kept = tuple(step.planned.number for step in state.steps if step.begun and not step.planned.undo)
+    return _REFUSALS[way, reason](operation=state.id, state=str(state.state), steps=kept)
 
 
 async def _startable(
@@ -125,7 +120,7 @@ async def _startable(
     Raises Refused when a runner lives, here or elsewhere, or when another operation has the pool.
     """
     if state.alive and not state.ended:  # one that wrote its result lets go of the lock in this moment
-        raise OperationRefused(f"operation {folder.id} is running")
+        raise OperationRefused(Refused.RUNNING(operation=folder.id))
     async with open_world(pool, base) as world:
         ledger = ledger_of(world)
         seen = await ledger.poll()
@@ -154,16 +149,14 @@ def _over(state: OperationState) -> bool:
 def _refuse_if_old(pool: Pool, base: Path, folder: Folder, state: OperationState) -> None:
     """Raises Refused for what gave the pool back, when it never began or another operation came after it."""
     if not state.ever_began and not state.damage:
-        raise OperationRefused(f"operation {folder.id} never began, and its facts may be old; plan again: "
-                               f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
+        raise OperationRefused(Refused.NEVER_BEGAN(
+            operation=folder.id, again=shell(["tuiha", "plan", state.kind], state.plan.target)))
     store = store_of(pool, base)
     newer = [other.id for other in store.folders()
              if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]
     if newer and not state.gave_way_to:
-        raise OperationRefused(
-            f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
-            f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}"
-        )
+        raise OperationRefused(Refused.CHANGED_SINCE(
+            operation=folder.id, by=newer[-1], again=f"tuiha plan {' '.join((state.kind, *state.plan.target))}"))
 
 
 async def _close(folder: Folder, state: OperationState) -> None:
@@ -177,7 +170,7 @@ async def _close(folder: Folder, state: OperationState) -> None:
             else OperationStatus.CANCELLED)
     lock = await asyncio.to_thread(folder.lock)
     if lock is None:
-        raise OperationRefused(f"operation {folder.id} is running")
+        raise OperationRefused(Refused.RUNNING(operation=folder.id))
     try:
         journal = await asyncio.to_thread(Journal, folder.journal)
         try:
@@ -216,10 +209,10 @@ async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
         folder.ask("cancel", who)
         return folder.id
     if not state.ever_began and 0.0 <= time.time() - (state.started_at or 0.0) < _STARTING:  # not: clock set back
-        raise OperationRefused(f"operation {folder.id} is only just starting; try again in a minute")
+        raise OperationRefused(Refused.STARTING(operation=folder.id))
     lock = folder.lock()
     if lock is None:
-        raise OperationRefused(f"operation {folder.id} is running")
+        raise OperationRefused(Refused.RUNNING(operation=folder.id))
     try:
         await _leave(pool, base, folder, state, who)
     finally:
@@ -233,11 +226,8 @@ async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, 
         ledger = ledger_of(world)
         record = await ledger.poll()
         if not at_rest(record.phase):
-            back = f" or `tuiha undo {folder.id}`" if against(IntentWay.UNDO, state.standing) is None else ""
-            raise OperationRefused(
-                f"operation {folder.id} has changed the ledger's phase to {record.phase}, and it cannot stay "
-                f"so: `tuiha resume {folder.id}`{back}"
-            )
+            undoable = against(IntentWay.UNDO, state.standing) is None
+            raise OperationRefused(Refused.IN_PHASE(operation=folder.id, phase=record.phase, undoable=undoable))
         found = intents.parse(record.intent)
         ours = found if found is not None and found.id == folder.id else None
         revision = await intents.release(ledger, ours) if ours is not None else state.revision

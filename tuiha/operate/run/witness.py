@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from tuiha.model.operations.evidence import Known
 from tuiha.model.operations.plans import StepStatus
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import OperationRefused, OperationWitnessed, Passed, Witness
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, StepState, found, recorded
 from tuiha.operate.run.intent import Intent
-from tuiha.words.operations import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,10 @@ async def ask(world: World, state: OperationState, intent: Intent | None) -> Tru
     kind = kind_of(state.kind)
     word = await kind.word(world, state.plan) if isinstance(kind, Witness) else None
     if word is not None and word.over:
-        raise OperationRefused(f"operation {state.id} can neither be finished nor taken back: {text(word.over)}. "
-                               "`tuiha plan reclaim` works out what is left to be done")
+        raise OperationRefused(Refused.NO_END(operation=state.id, how=word.over))
     back = state.back or (intent is not None and intent.undoing)
     if back and word is not None and word.passed is Passed.YES:
-        raise OperationRefused(f"operation {state.id} was being taken back, and its point of no return is passed: "
-                               f"{text(word.how)}. `tuiha plan reclaim` works out what is left to be done")
+        raise OperationRefused(Refused.PASSED_BACK(operation=state.id, how=word.how))
     better = finding(state, intent, word)
     return Truth(state if better is None else found(state, better.fields), better, word)
 
@@ -130,14 +128,10 @@ def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
     """
     word = truth.word
     if truth.state.past_no_return:
-        why = f" ({text(truth.finding.how)})" if truth.finding else ""
-        raise OperationRefused(f"operation {truth.state.id} may be past its point of no return{why}: "
-                               f"`tuiha resume {truth.state.id}` finishes it, and a new operation leads back")
+        how = None if truth.finding is None else truth.finding.how
+        raise OperationRefused(Refused.MAYBE_PAST(operation=truth.state.id, how=how))
     if word is None or word.passed is not Passed.UNKNOWN:
         return
     certain = intent is not None and intent.past is False
     if not certain and truth.state.ever_began:
-        raise OperationRefused(
-            f"operation {truth.state.id} is not taken back: {text(word.how)}. Bring it back, then repeat "
-            "this; if it is gone for good: `tuiha plan reclaim`"
-        )
+        raise OperationRefused(Refused.NOT_CERTAIN(operation=truth.state.id, how=word.how))

@@ -11,6 +11,7 @@ from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.model.words import names
@@ -54,7 +55,7 @@ class Drain:
             moves = leaving(known, bound, servers)
             effect = await effects(active, moves)
         except DatabaseGone as error:
-            raise OperationRefused(f"the users cannot be read: {error}") from error
+            raise OperationRefused(Refused.USERS_UNREADABLE(why=str(error))) from error
         answers = answering(snapshot)
         draft = common.Draft(
             confirm=_confirmed(servers),
@@ -151,7 +152,7 @@ def _known(snapshot: Snapshot, servers: Sequence[str]) -> dict[str, ServerFacts]
     known = {server.name: server for server in snapshot.servers}
     strange = [name for name in servers if name not in known]
     if strange:
-        raise OperationRefused(f"the pool has no server {names(strange)}; it has {names(known)}")
+        raise OperationRefused(Refused.NO_SERVER(server=names(strange), known=tuple(known)))
     return {name: known[name] for name in servers}
 
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
-from tuiha.model.words import names
 from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
@@ -37,18 +37,14 @@ class ForgetServer:
         snapshot, active = await look(world), Active(world)
         facts = next((one for one in snapshot.servers if one.name == server), None)
         if facts is None:
-            raise OperationRefused(
-                f"the pool has no server {server}; it has {names(one.name for one in snapshot.servers)}"
-            )
+            raise OperationRefused(Refused.NO_SERVER(
+                server=server, known=tuple(one.name for one in snapshot.servers)))
         try:
             rows, users = await active.value(COUNT_SERVER, server), await active.value(USERS_ON, server)
         except DatabaseGone as error:
-            raise OperationRefused(f"the pool's servers cannot be read: {error}") from error
+            raise OperationRefused(Refused.SERVERS_UNREADABLE(why=str(error))) from error
         if not rows:
-            raise OperationRefused(
-                f"{server} has no row in the pool; it is shown because this host's configuration names it: "
-                "remove it there"
-            )
+            raise OperationRefused(Refused.NO_ROW(server=server))
         lives = server in answering(snapshot) or bool(facts.alive)
         configured = server in {one.name for one in world.pool.servers}
         found = await sprayers.seen(world, (server,))

@@ -8,8 +8,9 @@ from typing import Any
 from tuiha.model.operations.evidence import Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
-from tuiha.model.words import names, no_user
+from tuiha.model.words import short
 from tuiha.operate.plans.kinds import OperationRefused, Step
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Plan, PlannedStep
@@ -38,9 +39,9 @@ class MoveUser:
             rows = await active.rows(USER_TO_MOVE, user)
             parts = {place.name: place.part for place in await places(active, snapshot)}
         except DatabaseGone as error:
-            raise OperationRefused(f"the user cannot be read: {error}") from error
+            raise OperationRefused(Refused.USER_UNREADABLE(why=str(error))) from error
         if server not in parts:
-            raise OperationRefused(f"the pool has no server {server}; it has {names(parts)}")
+            raise OperationRefused(Refused.NO_SERVER(server=server, known=tuple(parts)))
         row = _movable(rows, user, server)
         source = row["server"]
         draft = common.Draft(
@@ -75,10 +76,9 @@ class MoveUser:
 
 def _movable(rows: Sequence[Any], user: str, server: str) -> Any:
     if not rows:
-        raise OperationRefused(f"{no_user(user)}; to find one: tuiha users PATTERN")
+        raise OperationRefused(Refused.NO_USER(user=short(user)))
     if rows[0]["nowhere"]:
-        raise OperationRefused(f"no server monitors {user}, because no device was here for a long time. "
-                               "The next request chooses a server")
+        raise OperationRefused(Refused.MONITORED_NOWHERE(user=user))
     if rows[0]["server"] == server:
-        raise OperationRefused(f"{user} is monitored on {server} already")
+        raise OperationRefused(Refused.MONITORED_THERE(user=user, server=server))
     return rows[0]

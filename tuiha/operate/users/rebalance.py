@@ -10,6 +10,7 @@ from tuiha.model.operations.catalogue import BAND, TRIGGER
 from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import look, whole
@@ -46,7 +47,7 @@ class Rebalance:
             found = await effects(active, moves)
             fixed = await staying(active, moves)
         except DatabaseGone as error:
-            raise OperationRefused(f"the users cannot be read: {error}") from error
+            raise OperationRefused(Refused.USERS_UNREADABLE(why=str(error))) from error
         draft = common.Draft(
             confirm=world.pool.pool,
             checks=[whole(snapshot), *_checks(known, moves, bounds), *stays(moves, fixed)],

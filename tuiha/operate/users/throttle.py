@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tuiha.model.bucket import Bucket
 from tuiha.model.operations.catalogue import IN_FLIGHT, RATE, Option
+from tuiha.model.operations.refusals import Refused
 from tuiha.operate.plans.kinds import Misused
 
 _FULL_INDEX = 5  # an availability index under it: the target has no breath
@@ -39,7 +40,7 @@ def number(options: Mapping[str, str], option: Option, usual: float | None = Non
     if value is None:
         return option.usual if usual is None else usual
     if wrong := option.against(value):
-        raise Misused(wrong)
+        raise Misused(Refused.QUESTION(why=wrong))
     return float(value)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tui.acting import QUICK, at_once, by_hand, made, on, running, to_confirm
 from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
+from tests.tui.samples import degraded
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.tui.operations.screens.list import OperationList
@@ -36,6 +37,56 @@ async def test_steps_are_followed_until_the_result() -> None:
         await pilot.press("escape")
         assert "RESULT" in text(pilot)
         assert operator.followers == 0
+
+
+async def test_a_result_is_copied_for_a_ticket_and_leads_to_what_the_pool_needs_next() -> None:
+    operator = FakeOperator()
+    operator.known = (ended(),)
+    async with running(operator, degraded()) as pilot:
+        await pilot.press("6")
+        await seen(pilot, lambda: "db1 kernel patch" in text(pilot))
+        await pilot.press("enter")
+        await on(pilot, ResultScreen)
+        await pilot.press("y")
+        assert "copied: a summary for the ticket" in lines(pilot)[-1]
+        for part in ("Operation: ", "Result: DONE", "Writes held: 84 ms by the operation", "By: oncall@bastion",
+                     "Reason: db1 kernel patch", "Now: DEGRADED"):
+            assert part in pilot.app.clipboard
+        await pilot.press("Y")
+        assert pilot.app.clipboard == ended().command
+        assert "n take out of service mail2: mail2 DOWN" in text(pilot)
+        await pilot.press("n")
+        await seen(pilot, lambda: bool(operator.asked("plan")))
+        assert operator.asked("plan")[0] == ("plan", "failover-mail", ("mail2",))
+
+
+async def test_a_healthy_pool_needs_nothing_next() -> None:
+    operator = FakeOperator()
+    operator.known = (ended(),)
+    async with running(operator) as pilot:
+        await pilot.press("6")
+        await seen(pilot, lambda: "db1 kernel patch" in text(pilot))
+        await pilot.press("enter")
+        await on(pilot, ResultScreen)
+        assert " n next" not in lines(pilot)[-1]
+        await pilot.press("n")
+        assert "no operation is suggested now" in lines(pilot)[-1]
+        assert not operator.asked("plan")
+
+
+async def test_j_and_k_choose_the_step_whose_evidence_is_shown() -> None:
+    operator = FakeOperator()
+    operator.known, operator.now = (operation(3),), operation(3)
+    async with running(operator, tempo=QUICK) as pilot:
+        await on(pilot, RunScreen)
+        await seen(pilot, lambda: "step 3: caught up" in text(pilot))
+        await pilot.press("k", "k")
+        assert "step 1: hold requests" in text(pilot)
+        assert "4/4 hold, 0 in flight, 31 queued" in text(pilot)
+        await pilot.press("enter")
+        assert "STEPS" in text(pilot)
+        await pilot.press("escape")
+        assert "step 1: hold requests" in text(pilot)
 
 
 async def test_leaving_the_run_and_coming_back() -> None:

@@ -11,7 +11,7 @@ from textual.message import Message
 from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import footer_line, rule
-from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import Key, bindings
 from tuiha.tui.kit.application import Reach
@@ -199,6 +199,8 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         """The keys that work now: what ctrl+x does next, and the way back."""
         if self.dashboard.operations.against() is not None:
             return super().footer(width)
+        if self._starting:
+            return Line(fit(((" starting; the run comes by itself", "quiet"),), width))
         back = ("esc", "back to the plan, nothing happens", True)
         if self._void or self._plan is None:
             return footer_line([back], width)

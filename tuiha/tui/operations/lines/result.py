@@ -9,7 +9,7 @@ from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.words import span
 from tuiha.tui.draw.head import attendance, ordered_pair, relation
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, width_of
 from tuiha.tui.operations.lines.plan import apart, title_of
 from tuiha.tui.operations.lines.steps import RESULTS, STUCK
 from tuiha.tui.operations.operator import StartedOperation
@@ -147,7 +147,9 @@ def _key(label: str, key: str, does: str, width: int) -> list[Line]:
 
 
 def _record(width: int) -> list[Line]:
-    told: tuple[Span, ...] = ((" For the record  ", "quiet"), ("y", "flow bold"),
-                              (" copies a summary for the ticket   ", "quiet"), ("Y", "flow bold"),
-                              (" copies the shell command", "quiet"))
-    return [Line(fit(told, width))]
+    whole: tuple[Span, ...] = ((" For the record  ", "quiet"), ("y", "flow bold"),
+                               (" copies a summary for the ticket   ", "quiet"), ("Y", "flow bold"),
+                               (" copies the shell command", "quiet"))
+    short: tuple[Span, ...] = ((" y", "flow bold"), (" copies a summary   ", "quiet"), ("Y", "flow bold"),
+                               (" copies the command", "quiet"))
+    return [Line(fit(whole if width_of(whole) <= width else short, width))]

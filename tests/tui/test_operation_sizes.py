@@ -122,6 +122,12 @@ def test_a_run_fits_80x24_with_the_evidence_of_the_last_step() -> None:
     assert EVIDENCE[10 % len(EVIDENCE)] in said
 
 
+def test_where_there_is_no_room_steps_that_were_done_share_a_line() -> None:
+    said = text(run_lines(started(of_pair(Failover()), 11), AT, 60, 15, None))
+    assert " ✓  1-10  done; point of no return: passed" in said
+    assert "▸ 12  db1 is the standby" in said
+
+
 def test_while_requests_wait_the_run_says_since_when() -> None:
     for kind, said in ((Switchover(), "Requests wait since 03:12:03Z: 4.0s"), (Failover(), "Nobody is served since")):
         assert said in text(run_lines(started(of_pair(kind), 4), AT, 80, ROOM, None))

@@ -48,16 +48,29 @@ def run_lines(operation: StartedOperation, now: float, width: int, room: int, wa
     place = chosen_step(operation, wanted)
     done = sum(step.state is StepStatus.DONE for step in operation.steps)
     end: Span = (f"{WORDS[operation.state]}  {done} of {len(operation.steps)}", RESULTS[operation.state])
-    lines = [*title_lines("RUN", operation, end, width), BLANK, *step_grid(operation.steps, place, now, width)]
+    title = [*title_lines("RUN", operation, end, width), BLANK]
+    lines = [*title, *step_grid(operation.steps, place, now, width)]
     running = next((step for step in operation.steps if step.state is StepStatus.RUNNING), None)
     below = [*_running(running, now, width), *_progress(operation, now, width), *_requests(operation, now, width)]
     if operation.cancelling:
         below.append(Line(fit(((" It was asked to stop, and stops where that is safe.", "warning"),), width)))
     below += [Line(fit(((f" {part}", "quiet"),), width)) for part in wrapped(LEAVING, width - 2)]
+    if len(lines) + len(below) > room and wanted is None:
+        lines = [*title, *_latest(operation, place, now, width)]
     left_over = room - len(lines) - len(below)
     gap = [BLANK] if left_over > _LEAST + 2 else []
     return (*lines, *gap, *below, *_evidence(operation.steps[place] if operation.steps else None, width,
                                              left_over - len(gap)))
+
+
+def _latest(operation: StartedOperation, place: int, now: float, width: int) -> list[Line]:
+    """Where there is no room for all steps: those that were done before the last one in one line, then the others."""
+    first = max(0, min(place, len(operation.steps) - 1))
+    turned = any(step.point_of_no_return for step in operation.steps[:first])
+    told: tuple[Span, ...] = ((" ✓ ", "well"), (f" 1-{first}  done" if first > 1 else "  1  done", "text"),
+                              ("; point of no return: passed" if turned else "", "bad bold"))
+    folded = [Line(fit(told, width))] if first else []
+    return [*folded, *step_grid(operation.steps[first:], place - first, now, width)]
 
 
 def whole_lines(operation: StartedOperation, now: float, width: int) -> tuple[Line, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from textual import events
 
-from tuiha.model.operations.plans import StepStatus
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.draw.current import running_elsewhere
 from tuiha.tui.draw.lists import event_line, rule
@@ -119,19 +118,12 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         else:
             return (Line(fit(((f" reading operation {self._operation}", "quiet"),), width)),)
         room = self.size.height - 5 - len(lines)
-        if room < 0 and self._step is None and self._facts is not None:
-            self._top = max(0, GRID_FROM + self._now_at(self._facts) + 2 - (self.size.height - 5))
         since = self._facts.started_at if self._facts is not None else 0.0
         events = [event for event in view.events if event.at >= since][: room - 1]
         if not events or room < LEAST_EVENTS:
             return lines
         gap = [BLANK] * (room - 1 - len(events))
         return (*lines, *gap, rule(width, "meanwhile"), *(event_line(event, width) for event in events))
-
-    def _now_at(self, facts: StartedOperation) -> int:
-        """The place of the step that runs, else of the one whose evidence is shown: it stays in sight."""
-        under_way = (place for place, step in enumerate(facts.steps) if step.state is StepStatus.RUNNING)
-        return next(under_way, chosen_step(facts, None))
 
     def action_move(self, lines: int) -> None:
         """To another step; in the full text, scroll."""

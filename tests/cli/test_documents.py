@@ -99,7 +99,7 @@ def test_what_is_unknown_is_null() -> None:
 
 def test_the_text_is_aligned_and_says_the_answer_first() -> None:
     lines = status_text(conclude(healthy())).splitlines()
-    assert lines[0] == "east  HEALTHY  4/4 servers UP  500 users  epoch 12  protected  2027-01-15T08:00:00.000Z"
+    assert lines[0] == "east  HEALTHY  all 4 serve  500 users  epoch 12  protected  2027-01-15T08:00:00.000Z"
     assert lines[1] == "all good, no action needed"
     head = next(line for line in lines if line.startswith("SERVER"))
     rows = [line for line in lines if line.startswith(("s1", "s4"))]

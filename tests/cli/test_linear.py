@@ -54,7 +54,7 @@ def test_what_has_not_changed_is_said_once() -> None:
 
 def test_a_problem_begins_with_its_way_out_and_ends() -> None:
     lines = [without_time(line) for line in told(healthy(), degraded(), healthy())]
-    assert lines[0].startswith("corp-east is HEALTHY: 4 of 4 servers serve, 2,004 users")
+    assert lines[0].startswith("corp-east is HEALTHY: all 4 serve, 2,004 users")
     assert lines.count("corp-east is DEGRADED, it was HEALTHY.") == 1
     begun, = (line for line in lines if line.startswith("mail2: DOWN; "))
     assert detail(degraded().problems[0]) in begun

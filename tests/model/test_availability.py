@@ -19,7 +19,8 @@ def test_an_idle_server_is_fully_available() -> None:
 def test_the_scarcest_resource_decides() -> None:
     assert availability_index(replace(IDLE, users=500)) == 50
     assert availability_index(replace(IDLE, users=500, cpu=0.95 * 0.9)) == 20
-    assert scarcest(replace(IDLE, users=500, cpu=0.95 * 0.9)) == "cpu 80 %"
+    name, pressure = scarcest(replace(IDLE, users=500, cpu=0.95 * 0.9))
+    assert (name, round(pressure, 6)) == ("cpu", 0.8)
 
 
 def test_a_resource_that_is_less_than_half_used_counts_for_nothing() -> None:

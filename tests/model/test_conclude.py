@@ -24,6 +24,7 @@ from tests.model.looks import (
 )
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Problem, Severity, Snapshot, Verdict
+from tuiha.model.operations.intent import Condition, Intent
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import (
     BackendReport,
@@ -155,7 +156,7 @@ def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_
     look = with_database(healthy(), failing(primary(), since=NOW - 4))
     held = replace(look, servers=tuple(server(s, state=ServerState.WAITING, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(held)
-    assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DEGRADED, "db1", "UNPROTECTED")
+    assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DOWN, "db1", "UNPROTECTED")
     assert snapshot.problems[0].subject == "db1"
     assert command_of(snapshot.problems[0].next) == "tuiha plan failover"
     fenced = replace(look, servers=tuple(server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS))
@@ -204,10 +205,37 @@ def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_disp
     assert conclude(away, first, away).verdict == Verdict.DISPUTED
     waiting = lost_secondary(away)  # here nobody can commit, and that is no dispute
     stalled = conclude(waiting, first, waiting)
-    assert stalled.verdict == Verdict.DEGRADED, "the database is there: one command brings everything back"
+    assert stalled.verdict == Verdict.DOWN, "nobody is served, though one command brings everything back"
     assert command_of(stalled.problems[0].next) == "tuiha plan degrade"
     hung = with_database(away, failing(secondary(), "no answer in 2.0s"))  # its primary still lists it as sync
-    assert conclude(hung, first, hung).verdict == Verdict.DEGRADED
+    assert conclude(hung, first, hung).verdict == Verdict.DOWN
+
+
+def waiting(seconds: float, **intent: object) -> Look:
+    """A pool whose servers have had no lease for so long, while an operation has it or none."""
+    servers = tuple(server(s, state=ServerState.WAITING, lease_seconds=0.0, unleased_seconds=seconds + n)
+                    for n, s in enumerate(SERVERS))
+    look = replace(healthy(), servers=servers)
+    if not intent:
+        return look
+    found = Intent("o1", "switchover", "ann", "bastion", NOW, beat=NOW, **intent)  # type: ignore[arg-type]
+    return replace(look, ledger=record(intent=replace(found, since=NOW - 9).text()))
+
+
+def test_the_servers_know_since_when_nobody_is_served() -> None:
+    first = conclude(waiting(6.0))
+    assert (first.verdict, first.unserved_since) == (Verdict.DOWN, NOW - 6), "a dashboard of this moment knows it"
+    assert conclude(replace(waiting(6.0), at=NOW + 1), first).unserved_since == NOW - 6
+    assert conclude(healthy(), first).unserved_since is None
+
+
+def test_an_operation_that_lets_requests_wait_is_no_outage() -> None:
+    held = conclude(waiting(2.0, step=3))
+    assert (held.verdict, held.held_by) == (Verdict.DEGRADED, "switchover")
+    late = conclude(waiting(60.0, step=3))
+    assert (late.verdict, late.held_by) == (Verdict.DOWN, None), "the outage was there before the operation"
+    dead = conclude(waiting(2.0, step=3, condition=Condition.HALF_WAY))
+    assert (dead.verdict, dead.held_by) == (Verdict.DOWN, None)
 
 
 def test_a_stray_database_that_is_not_active() -> None:

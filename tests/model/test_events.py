@@ -18,11 +18,13 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
+from tuiha.model.codes import EventKind, StateChange
 from tuiha.model.conclude import conclude
+from tuiha.model.event_groups import grouped
 from tuiha.model.events import events
-from tuiha.model.facts import Look, Severity
+from tuiha.model.facts import Event, Look, Severity
 from tuiha.model.reports import EpochRow, EpochState, MailRow, ServerState, ServerTarget
-from tuiha.words.events import text
+from tuiha.words.events import of_group, subjects, text
 
 
 def texts(old: Look, new: Look) -> list[tuple[str, str]]:
@@ -100,3 +102,17 @@ def test_a_sprayer_that_is_another_process_now() -> None:
     assert texts(before, with_sprayer(process=101, uptime_seconds=99, learned=1)) == again, "nobody looked for a while"
     assert texts(before, with_sprayer(process=None, uptime_seconds=3, learned=1)) == again
     assert texts(before, with_sprayer(process=100, uptime_seconds=51, learned=1235)) == []
+
+
+def test_events_of_one_cause_are_one_group() -> None:
+    def lost(name: str, at: float, after: str = "WAITING") -> Event:
+        return Event(at, Severity.WARNING, name, EventKind.STATE, StateChange("UP", after, False, f"lost by {name}"))
+
+    other = Event(99.5, Severity.BAD, "db1", EventKind.STATE, StateChange("UP", "DOWN", False, "connection refused"))
+    newest_first = (lost("s4", 101.0), lost("s3", 100.0), other, lost("s2", 99.0), lost("s1", 60.0))
+    groups = tuple(grouped(newest_first))
+    assert [group.subjects for group in groups] == [("s2", "s3", "s4"), ("db1",), ("s1",)]
+    assert of_group(groups[0]) == "UP -> WAITING  (3 events)"
+    assert subjects(groups[0], 20) == "s2 s3 s4"
+    assert subjects(groups[0], 6) == "s2 +2"
+    assert tuple(grouped(())) == ()

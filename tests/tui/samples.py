@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tests.tui.waves import fifteen_minutes
 from tuiha.model.codes import (
+    CHECK,
     Effect,
     EventKind,
     Lost,
@@ -95,7 +96,7 @@ def server(name: str, users: int | None = 500, **other: object) -> ServerFacts:
     facts = ServerFacts(
         name=name, address=f"http://127.0.0.1:{41000 + sum(map(ord, name)) % 900}", state=ServerState.UP,
         target=ServerTarget.UP, alive=True, users=users,
-        devices=None if users is None else 2 * users + 7, availability_index=82,
+        devices=None if users is None else 2 * users + 7, availability_index=45, full=55.0, limited_by="users",
         database="db1", epoch=12, lease_seconds=4.4, requests_per_second=212.0, latency_ms=11.0,
         cpu_percent=31.0, memory_bytes=84_000_000, seen_at=AT - 0.3, note="",
         system_identifier="7401234567890123456", queue=0, version="0.1.0", started_at=AT - 90_000,
@@ -149,10 +150,10 @@ def healthy() -> Snapshot:
         pool="corp-east", at=AT, number=100, interval=1.0, verdict=Verdict.HEALTHY, epoch=12, active="db1",
         protection=Protection.PROTECTED, users=2004, problems=(),
         servers=(
-            server("s1", 512, availability_index=82, cpu_percent=31.0),
-            server("s2", 498, availability_index=85, cpu_percent=28.0, requests_per_second=205.0, latency_ms=10.0),
-            server("s3", 505, availability_index=80, cpu_percent=33.0, requests_per_second=209.0, latency_ms=12.0),
-            server("s4", 489, availability_index=88, cpu_percent=25.0, requests_per_second=198.0, latency_ms=10.0,
+            server("s1", 512, full=57.0, cpu_percent=31.0),
+            server("s2", 498, full=52.0, cpu_percent=28.0, requests_per_second=205.0, latency_ms=10.0),
+            server("s3", 505, full=59.0, cpu_percent=33.0, requests_per_second=209.0, latency_ms=12.0),
+            server("s4", 489, full=50.0, limited_by="cpu", cpu_percent=25.0, requests_per_second=198.0, latency_ms=10.0,
                    note="joined 02:58"),
         ),
         databases=(database("db1", DatabaseRole.PRIMARY), database("db2", DatabaseRole.SECONDARY)),
@@ -184,7 +185,8 @@ def degraded() -> Snapshot:
     down = mail("mail2", "east", 0, state=MailState.DOWN, latency_ms=None, seen_at=AT - 252,
                 error="connection refused", failing_since=AT - 252)
     drained = server("s2", 37, state=ServerState.DRAINING, target=ServerTarget.DRAIN,
-                     availability_index=-200, cpu_percent=10.0, requests_per_second=16.0, note="drain by oncall")
+                     availability_index=-200, full=4.0, cpu_percent=10.0, requests_per_second=16.0,
+                     note="drain by oncall")
     return replace(
         base, verdict=Verdict.DEGRADED,
         problems=(
@@ -262,8 +264,10 @@ def down() -> Snapshot:
         problems=(
             Problem(Severity.BAD, NodeKind.DATABASE, "db1", ProblemCode.DATABASE_DOWN,
                     Lost(Effect.FAILS_OVER, "connection refused", partner="db2"), AT - 9, next=plan("failover")),
+            *(Problem(Severity.BAD, NodeKind.SERVER, facts.name, ProblemCode.SERVER_CUT_OFF, Reason(facts.note), AT - 6,
+                      next=CHECK) for facts in fenced),
         ),
-        servers=fenced, databases=(gone, second),
+        servers=fenced, databases=(gone, second), unserved_since=AT - 6,
     )
 
 
@@ -282,7 +286,7 @@ def many(servers: int = 20) -> Snapshot:
     return replace(
         base, users=500 * servers,
         servers=tuple(
-            server(name, 480 + 7 * (place % 9), availability_index=70 + place % 20,
+            server(name, 480 + 7 * (place % 9), full=80.0 - place % 20,
                    cpu_percent=20.0 + place % 30)
             for place, name in enumerate(names)
         ),
@@ -297,10 +301,11 @@ def odd() -> Snapshot:
         base, pool="東京プール-production-cluster-number-one",
         servers=(
             server("東京1", 1_234_567, note="\x1b[31mred\x1b[0m\nnext line"),
-            server("a-very-long-server-name-that-goes-on-and-on", None, availability_index=None,
+            server("a-very-long-server-name-that-goes-on-and-on", None, availability_index=None, full=None,
+                   limited_by=None,
                    cpu_percent=None, memory_bytes=None, latency_ms=None, requests_per_second=None, database=None,
                    state=ServerState.UNKNOWN, target=ServerTarget.UNKNOWN, seen_at=None),
-            server("é́s3", 0, note="👩‍🚀 emoji note", availability_index=-200),
+            server("é́s3", 0, note="👩‍🚀 emoji note", availability_index=-200, full=None),
         ),
         databases=(database("データベース", DatabaseRole.PRIMARY),),
         sprayers=(), mail=(), epoch=None, protection=None, users=None, active=None,

@@ -53,7 +53,7 @@ async def test_home_shows_the_pool() -> None:
     async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
         assert "corp-east" in lines(pilot)[0]
         assert "HEALTHY" in lines(pilot)[0]
-        assert "4/4 servers" in lines(pilot)[0]
+        assert "all 4 serve" in lines(pilot)[0]
         assert "s1     server" in text(pilot)
         assert "? help" in lines(pilot)[-1]
         assert "q quit" in lines(pilot)[-1]
@@ -62,7 +62,7 @@ async def test_home_shows_the_pool() -> None:
 async def test_the_first_frame_needs_no_snapshot() -> None:
     feed = SampleFeed(None)
     async with dashboard(None, feed).run_test(size=(120, 40)) as pilot:
-        assert "waiting for the first look" in text(pilot)
+        assert "waiting for the first answers" in text(pilot)
         feed.publish(healthy())
         await seen(pilot, lambda: "HEALTHY" in lines(pilot)[0])
 

@@ -61,17 +61,22 @@ def test_line_two_says_that_there_is_nothing_to_do() -> None:
 def test_before_the_first_look_nothing_is_claimed() -> None:
     one, two, _ = (plain(line) for line in head(view(None), 80))
     assert "HEALTHY" not in one
-    assert "waiting for the first look" in two
+    assert "waiting for the first answers" in two
 
 
 def test_a_split_is_on_a_red_ground_and_named_on_line_three() -> None:
     one, two, three = head(view(split()), 80)
-    assert (one.ground, two.ground) == ("alarm", "alarm")
+    assert (one.ground, two.ground) == ("bad", "alarm")
     assert "3 on db1 / 1 on db2" in plain(three)
 
 
 def test_old_data_is_marked_on_line_one() -> None:
-    assert "age 9s!" in plain(head(view(healthy(), AT + 9), 80)[0])
+    one, two, three = head(view(split(), AT + 9), 80)
+    assert "was SPLIT  at 03:12:07Z, 9s ago" in plain(one)
+    assert "age 9s!" in plain(one)
+    assert {line.ground for line in (one, two, three)} == {"ground"}
+    assert "SPLIT" not in plain(two), "what was wrong then may be over"
+    assert {style for text, style in (*two.spans, *three.spans) if text.strip()} == {"quiet"}
 
 
 @pytest.mark.parametrize("sample", list(SAMPLES))
@@ -95,7 +100,7 @@ def test_each_server_has_a_line_to_its_database() -> None:
 
 def test_a_wrong_database_is_reached_by_a_heavy_line_on_red_ground() -> None:
     rows = drawn(split())
-    wrong = rows[4]
+    wrong = next(row for row in rows if "s4" in plain(row))
     assert "╺━━━━▶ ✗ db2 PRIMARY" in plain(wrong)
     grounds = {style.partition("@")[2] for text, style in wrong.spans if "s4" in text or "━━▶" in text}
     assert grounds == {"alarm"}

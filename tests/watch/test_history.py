@@ -50,7 +50,7 @@ def test_the_pool_has_figures_of_its_own() -> None:
     history.record(at(0, 1))
     assert [history.read("east", metric)[-1] for metric in ("users", "requests_per_second", "sessions")] == \
         [500.0, 80.0, 800.0]
-    assert [history.read("east", metric)[-1] for metric in ("availability_index", "latency_ms", "queue")] == \
-        [80.0, 8.0, None]
+    assert [history.read("east", metric)[-1] for metric in ("full", "latency_ms", "queue")] == \
+        [20.0, 8.0, None]
     assert history.read("east", "lag_bytes")[-1] == history.read("db2", "lag_bytes")[-1] == 0.0
     assert history.read("db1", "lag_bytes")[-1] is None

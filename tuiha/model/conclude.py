@@ -13,6 +13,7 @@ from tuiha.model.rates import backends, requests, transactions
 from tuiha.model.rows import database_facts, down, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
 from tuiha.model.scene import Scene
+from tuiha.model.unserved import unserved_since
 from tuiha.model.verdict import protection, verdict
 from tuiha.model.words import natural
 
@@ -31,11 +32,12 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
     behind = backends(look, earlier, previous)
     intent = stand.ledger.intent if stand.ledger is not None else None
     since, seen_at = _intent_since(intent, look.at, previous), look.ledger.seen_at if look.ledger is not None else None
+    servers = tuple(server_facts(s, stand, rules) for s in sorted(look.servers, key=_order))
     scene = Scene(
         look=look,
         stand=stand,
         rules=rules,
-        servers=tuple(server_facts(s, stand, rules) for s in sorted(look.servers, key=_order)),
+        servers=servers,
         databases=tuple(database_facts(d, stand, rules, commits.get(d.name)) for d in look.databases),
         sprayers=tuple(sprayer_facts(s, rules, asked.get(s.name), behind.get(s.name, {})) for s in look.sprayers),
         mail=tuple(mail_facts(m, stand, rules, closed(told.get(m.name, {}))) for m in look.mail),
@@ -44,6 +46,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         without_mail=summed((s.name, one) for s in look.servers if s.report is not None and not down(s, rules)
                             for one in s.report.mail or ()),
         running=running_in(intent, look.at if seen_at is None else seen_at, since),
+        unserved_since=unserved_since(look, servers, rules, previous),
     )
     found = problems(scene, previous)
     return Snapshot(
@@ -66,6 +69,8 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         intent_seen_at=seen_at,
         manager=rules.manager,
         without_mail=scene.without_mail,
+        unserved_since=scene.unserved_since,
+        held_by=None if scene.held_by is None else scene.held_by.kind,
     )
 
 

@@ -159,6 +159,8 @@ class ServerFacts:
     host_disk_percent: float | None = None
     host_load: float | None = None  # load average of the last minute
     host_processors: int | None = None
+    full: float | None = None  # percent of its limit that its scarcest resource uses; over 100: it is overloaded
+    limited_by: str | None = None  # that resource; None: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,8 @@ class Snapshot:
     intent_seen_at: float | None = None  # when the ledger was read the last time
     manager: str | None = None  # who decides which database is active; None: this project's operations
     without_mail: tuple[WithoutMail, ...] = ()  # by mail cluster, as the pool servers report it
+    unserved_since: float | None = None  # since when no server has had a lease; None: one has
+    held_by: str | None = None  # the operation that lets all requests wait meanwhile
 
 
 @dataclass(frozen=True, slots=True)

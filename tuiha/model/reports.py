@@ -148,6 +148,9 @@ class ServerReport:
     mail: tuple[ClusterReport, ...] | None = None  # users with and without mail; None: a version that does not say
     mail_servers: tuple[MailSight, ...] | None = None  # what its probes see; None: a version that does not say
     spelling: str | None = None  # the rule of users' names that it goes by, in words
+    unleased_seconds: float | None = None  # for how long it has had no lease; None: it has one, or does not say
+    full: float | None = None  # percent of its limit that its scarcest resource uses
+    limited_by: str | None = None  # that resource
     copy: str | None = None  # it reaches a copy of the active database, and takes no lease there: how it knows
 
     @property

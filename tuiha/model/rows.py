@@ -32,6 +32,7 @@ from tuiha.model.reports import (
     SprayerState,
 )
 from tuiha.model.rules import Rules
+from tuiha.model.users.availability import fullness
 
 S = TypeVar("S")
 _NO_SPEEDS: Mapping[str, float | None] = {}
@@ -64,6 +65,8 @@ def server_facts(polled: Polled[ServerReport], stand: ActiveStanding, rules: Rul
         users=users,
         devices=report.devices if report is not None else None,
         availability_index=report.availability_index if report is not None else None,
+        full=_full(report),
+        limited_by=report.limited_by if report is not None else None,
         database=report.database if report is not None else None,
         epoch=report.epoch if report is not None else None,
         lease_seconds=report.lease_seconds if report is not None else None,
@@ -97,6 +100,13 @@ def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand:
     if member is not None and stand.current and member.alive and runs(polled, member, rules):
         return member.state  # only the watcher cannot reach it, or it is too busy to answer
     return ServerState.DOWN if down(polled, rules) else ServerState.UNKNOWN
+
+
+def _full(report: ServerReport | None) -> float | None:
+    """How full a server is: as it says, or by its availability index where its version does not say."""
+    if report is None or report.full is not None:
+        return None if report is None else report.full
+    return None if report.availability_index is None else fullness(report.availability_index)
 
 
 def _settled(state: ServerState, users: int | None) -> ServerState:

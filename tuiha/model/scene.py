@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,14 +10,28 @@ from tuiha.model.codes import Dispute, Split
 from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
+from tuiha.model.operations.catalogue import Group, of_group
+from tuiha.model.operations.intent import Condition
 from tuiha.model.problems.mail_trouble import WithoutMail
 from tuiha.model.problems.operation import Running
 from tuiha.model.reports import ServerState
 from tuiha.model.rules import Rules
 
+_HOLDING = frozenset(one.name for one in of_group(Group.DATABASE))
 GONE = frozenset({ServerState.DOWN, ServerState.LEFT, ServerState.UNKNOWN})  # attached to no database now
 DRAINS = frozenset({ServerState.DRAINING, ServerState.DRAINED})  # told to take no users
-SERVING = frozenset({ServerState.UP, ServerState.OVERLOADED, ServerState.WAITING}) | DRAINS
+ANSWERING = frozenset({ServerState.UP, ServerState.OVERLOADED}) | DRAINS  # devices, while they have a lease
+SERVING = ANSWERING | {ServerState.WAITING}
+
+
+def serves(server: ServerFacts) -> bool:
+    """Whether a server answers devices now: it has a lease, where it is of a kind that needs one."""
+    return server.state in ANSWERING and (server.lease_seconds is None or server.lease_seconds > 0)
+
+
+def seen(servers: Iterable[ServerFacts]) -> bool:
+    """Whether anything is known of a server yet."""
+    return any(server.state is not ServerState.UNKNOWN for server in servers)
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,7 @@ class Scene:
     dispute: Dispute | None = None  # who sees what
     without_mail: tuple[WithoutMail, ...] = ()
     running: Running | None = None  # the operation that has the pool
+    unserved_since: float | None = None  # since when no server has had a lease; None: one has
 
     @cached_property
     def primary(self) -> DatabaseFacts | None:
@@ -77,7 +93,13 @@ class Scene:
 
     @cached_property
     def serving(self) -> tuple[ServerFacts, ...]:
-        """Servers that answer devices; a held one lets them wait, bounded, while the database changes."""
-        return tuple(s for s in self.servers
-                     if s.state in SERVING and (s.lease_seconds is None or s.lease_seconds > 0
-                                                or s.state == ServerState.WAITING))
+        """Servers that answer devices."""
+        return tuple(filter(serves, self.servers))
+
+    @property
+    def held_by(self) -> Running | None:
+        """The operation that lets all requests wait: it runs, and began while users were served."""
+        found, since = self.running, self.unserved_since
+        if found is None or since is None or found.condition is not Condition.RUNNING:
+            return None
+        return found if found.kind in _HOLDING and found.since <= since else None

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tuiha.model.facts import Problem, Protection, Severity, Verdict
-from tuiha.model.reports import DatabaseState, ServerState
+from tuiha.model.reports import DatabaseState
 from tuiha.model.scene import Scene
 
 
 def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
     """The worst that is true: SPLIT, DISPUTED, DOWN, DEGRADED, else HEALTHY.
 
-    While the active database is there and its servers only wait for a lost secondary, the pool is DEGRADED: the first
-    problem says that nothing is answered until it runs without the secondary. DOWN is when something has to be
-    brought back or promoted first.
+    DOWN is when nobody is served: no server has a lease. While an operation lets requests wait the pool is DEGRADED.
     """
     if scene.split is not None:
         return Verdict.SPLIT
     if scene.dispute is not None:
         return Verdict.DISPUTED
-    if not scene.serving and not any(server.state == ServerState.UNKNOWN for server in scene.servers):
-        return Verdict.DEGRADED if scene.stalled else Verdict.DOWN
+    if scene.unserved_since is not None:
+        return Verdict.DEGRADED if scene.held_by is not None else Verdict.DOWN
     if not scene.serving or any(problem.severity != Severity.NOTE for problem in problems):
         return Verdict.DEGRADED
     return Verdict.HEALTHY

@@ -333,6 +333,7 @@ class PoolServer:
         standing, attachment = self.membership.standing, self.gate.attachment
         now = asyncio.get_running_loop().time()
         state, reason = self._state()
+        away = None if attachment else self.gate.away_seconds
         return ServerReport(
             name=self.me.name,
             pool=self.pool.pool,
@@ -346,6 +347,9 @@ class PoolServer:
             epoch=attachment.epoch if attachment else None,
             system_identifier=attachment.system_identifier if attachment else None,
             lease_seconds=round(attachment.lease_seconds, 2) if attachment else 0.0,
+            unleased_seconds=None if away is None else round(away, 2),
+            full=standing.full,
+            limited_by=standing.limited_by,
             requests_per_second=self.meter.rate(now),
             latency_ms=self.meter.p95_ms(now),
             cpu_percent=round(self.figures.cpu * 100, 1),

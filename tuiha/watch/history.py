@@ -7,12 +7,12 @@ import threading
 from array import array
 from collections.abc import Iterable, Iterator
 
-from tuiha.model.facts import ServerFacts, Snapshot
+from tuiha.model.facts import Snapshot
 
 SPAN = 900.0  # seconds
 POINTS = 900  # at most, for each figure
 
-_SERVER = ("users", "devices", "availability_index", "lease_seconds", "requests_per_second", "latency_ms",
+_SERVER = ("users", "devices", "full", "lease_seconds", "requests_per_second", "latency_ms",
            "cpu_percent", "memory_bytes", "queue", "host_cpu_percent", "host_memory_percent", "host_disk_percent",
            "host_load")
 _DATABASE = ("lag_bytes", "lag_seconds", "pool_sessions", "transactions_per_second")
@@ -103,7 +103,7 @@ def figures_of(snapshot: Snapshot) -> Iterator[Figure]:
             for metric in metrics:
                 yield getattr(node, "name"), metric, getattr(node, metric)  # noqa: B009 - any of four kinds
     yield snapshot.pool, "users", snapshot.users
-    yield snapshot.pool, "availability_index", _mean(map(_open, snapshot.servers))
+    yield snapshot.pool, "full", _most(server.full for server in snapshot.servers)
     yield snapshot.pool, "latency_ms", _most(server.latency_ms for server in snapshot.servers)
     yield snapshot.pool, "queue", _sum(server.queue for server in snapshot.servers)
     yield snapshot.pool, "lag_bytes", _most(database.lag_bytes for database in snapshot.databases)
@@ -112,18 +112,8 @@ def figures_of(snapshot: Snapshot) -> Iterator[Figure]:
     yield snapshot.pool, "sessions", _sum(s.sessions for s in snapshot.sprayers)
 
 
-def _open(server: ServerFacts) -> float | None:
-    """How open a server is; one that takes nobody is not open at all, whatever number says why."""
-    return None if server.availability_index is None else max(0, server.availability_index)
-
-
 def _most(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tuiha.model.codes import Change, Ended, EventKind, Move, NoMail, Restart, StateChange, WatcherEnding
+from tuiha.model.event_groups import EventGroup
 from tuiha.model.facts import Event, NodeKind
 from tuiha.model.words import count, names
 from tuiha.words.mail import explained
@@ -15,6 +16,23 @@ from tuiha.words.states import OUT_OF_SERVICE, of_manager
 def text(event: Event) -> str:
     """The event as one line."""
     return _TEXTS[event.kind](event.facts)
+
+
+def of_group(group: EventGroup) -> str:
+    """What happened to all nodes of a group, and how many events that were."""
+    events = group.events
+    if len(events) == 1:
+        return text(group.newest)
+    told = {text(event) for event in events}
+    facts = group.newest.facts
+    same = told.pop() if len(told) == 1 or not isinstance(facts, StateChange) else f"{facts.before} -> {facts.after}"
+    return f"{same}  ({len(events)} events)"
+
+
+def subjects(group: EventGroup, most: int) -> str:
+    """The nodes of a group in at most so many characters."""
+    every = " ".join(group.subjects)
+    return every if len(every) <= most else f"{group.subjects[0]} +{len(group.subjects) - 1}"
 
 
 def _changed(before: str = "") -> Callable[[Change], str]:

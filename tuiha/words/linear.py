@@ -13,6 +13,7 @@ from tuiha.model.problems.operation import Running
 from tuiha.model.words import count, names, span
 from tuiha.words import events, problems
 from tuiha.words.next import command
+from tuiha.words.serving import served
 from tuiha.words.states import OUT_OF_SERVICE, of_manager
 
 
@@ -34,13 +35,12 @@ def over(problem: Problem) -> str:
     return sentence(f"{problem.subject}: no longer {problems.state(problem)}")
 
 
-def standing(snapshot: Snapshot, serving: int) -> str:
-    """How a pool is at the first look; `serving` is the number of servers that serve devices."""
+def standing(snapshot: Snapshot) -> str:
+    """How a pool is at the first look."""
     users = "" if snapshot.users is None else f", {count(snapshot.users, 'user')}"
     pair = "" if snapshot.active is None else f", the active database is {snapshot.active}"
     guard = "" if snapshot.protection is None else f", {snapshot.protection}"
-    return sentence(f"{snapshot.pool} is {snapshot.verdict}: {serving} of {count(len(snapshot.servers), 'server')} "
-                    f"serve{users}{pair}{guard}")
+    return sentence(f"{snapshot.pool} is {snapshot.verdict}: {served(snapshot, snapshot.at)}{users}{pair}{guard}")
 
 
 def operation(found: Running) -> str:

@@ -87,7 +87,7 @@ def _always(text: str) -> Callable[[Any], str]:
 
 
 def _reason(facts: Any) -> str:
-    return str(facts.reason)
+    return "" if facts.reason is None else str(facts.reason)
 
 
 # The pool

@@ -9,7 +9,6 @@ from tuiha.model.codes import EventKind, ProblemCode
 from tuiha.model.events import events
 from tuiha.model.facts import Event, NodeKind, Problem, Snapshot
 from tuiha.model.problems.operation import Running, running
-from tuiha.model.scene import SERVING
 from tuiha.words import linear, problems
 
 # What a problem of the same node says already, and better.
@@ -41,7 +40,7 @@ class PoolStory:
 
 
 def _first(snapshot: Snapshot) -> Iterator[str]:
-    yield linear.standing(snapshot, sum(server.state in SERVING for server in snapshot.servers))
+    yield linear.standing(snapshot)
     yield from _operation(None, running(snapshot))
     yield from map(linear.began, _problems(snapshot).values())
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Severity, Snapshot, SprayerFacts
-from tuiha.model.reports import BackendState, ServerState
+from tuiha.model.reports import BackendState
 from tuiha.model.words import count, names, size, span
 from tuiha.words.mail import explained
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
+from tuiha.words.serving import served
 from tuiha.words.states import note
 
 _MARK = {Severity.BAD: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
@@ -33,8 +34,7 @@ def status_text(snapshot: Snapshot) -> str:
 
 
 def _headline(snapshot: Snapshot) -> str:
-    up = sum(s.state is ServerState.UP for s in snapshot.servers)
-    parts = [snapshot.pool, str(snapshot.verdict), f"{up}/{len(snapshot.servers)} servers UP"]
+    parts = [snapshot.pool, str(snapshot.verdict), served(snapshot, snapshot.at)]
     if snapshot.users is not None:
         parts.append(count(snapshot.users, "user"))
     parts.append(f"epoch {cell(snapshot.epoch)}")

@@ -66,7 +66,13 @@ def availability_index(load: Load, limits: LoadLimits | None = None) -> int:
     return max(-100, -1 - round(99 * (highest - 1)))
 
 
-def scarcest(load: Load, limits: LoadLimits | None = None) -> str:
-    """The resource that decides the index, with its pressure, for people: `users 82 %`."""
-    name, pressure = max(pressures(load, limits).items(), key=lambda item: item[1])
-    return f"{name} {pressure:.0%}".replace("%", " %")
+def scarcest(load: Load, limits: LoadLimits | None = None) -> tuple[str, float]:
+    """The resource that decides the index, with its pressure."""
+    return max(pressures(load, limits).items(), key=lambda item: item[1])
+
+
+def fullness(index: int) -> float | None:
+    """How full a server is by its index, in percent of its limit; None of one that drains. Over 200 % looks like it."""
+    if index <= DRAINING:
+        return None
+    return 100.0 - index if index >= 0 else 100.0 - (index + 1) * 100 / 99

@@ -110,6 +110,12 @@ class Gate:
         self.why = why
 
     @property
+    def away_seconds(self) -> float | None:
+        """For how long the database has been away; None while it may be used, and before it ever could."""
+        since = self._away_since
+        return None if since is None else asyncio.get_running_loop().time() - since
+
+    @property
     def patient(self) -> bool:
         """Whether callers still wait for a database that is away: it has not been away for longer than the hold."""
         since = self._away_since

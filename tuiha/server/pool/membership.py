@@ -50,6 +50,8 @@ class Standing:
     target: ServerTarget = ServerTarget.UP
     index: int = 0
     reason: str | None = None  # why it is overloaded
+    full: float | None = None  # percent of its limit that its scarcest resource uses
+    limited_by: str | None = None  # that resource
     joined: bool = False
     leaving: bool = False
     candidates: dict[str, Candidate] = field(default_factory=dict)
@@ -145,8 +147,9 @@ class Membership:
 
     def _judge(self) -> None:
         load = self._figures.measure(self._owned(), self._gate.waiting)
-        index = availability_index(load)
-        self.standing.reason = scarcest(load) if index < 0 else None
+        index, (resource, pressure) = availability_index(load), scarcest(load)
+        self.standing.full, self.standing.limited_by = round(100 * pressure, 1), resource
+        self.standing.reason = f"{resource} {pressure:.0%} of its limit".replace("%", " %") if index < 0 else None
         self.standing.index = DRAINING if self.standing.target is ServerTarget.DRAIN else index
 
     async def _write(self, connection: Connection) -> str:

@@ -9,17 +9,19 @@ from typing import Any, Generic, Protocol, TypeVar
 from rich.cells import cell_len
 
 from tuiha.model.facts import NodeKind
-from tuiha.model.reports import ServerState, ServerTarget
+from tuiha.model.reports import DatabaseState, ServerState
 from tuiha.model.scene import GONE
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import CURSOR, DOWN, OK, STALE, WARN, sparkline, state_style
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.draw.spans import Line, Span, clean, left, right
 from tuiha.tui.draw.trends import Trends
+from tuiha.words.notes import within
 
 SPARK_CELLS = 10
 ROOMY = 100  # from this width on there is air between columns
-NOTE_WANTED = 10  # cells that the note keeps before less weighty columns come in
+NOTE_WANTED = 21  # cells that the note keeps before less weighty columns come in
+NOTE_ROOMY = 28  # and in a roomy table
 MARGIN = 4  # cursor, mark, and a space on either side of them
 
 
@@ -29,6 +31,7 @@ class ColumnSight:
 
     at: float  # unix seconds of the snapshot
     trends: Trends
+    old: bool = False  # it is a picture of another time: nothing in it has a colour
 
 
 class Listed(Protocol):
@@ -98,11 +101,13 @@ class Placed:
 
 def _state(row: Row, _: ColumnSight) -> Span:
     style = state_style(row.state)
-    return (row.state, f"{style} bold" if style in ("bad", "warning") else style)
+    if row.shown != row.state and style == "well":
+        style = "warning"
+    shown = _SHORT.get(row.shown, row.shown)
+    return (shown, f"{style} bold" if style in ("bad", "warning") else style)
 
 
-def _target(row: Row, _: ColumnSight) -> Span:
-    return (row.target, "quiet" if row.target in (ServerTarget.UP, row.state) else "warning")
+_SHORT: dict[str, str] = {DatabaseState.ROGUE_PRIMARY: "ROGUE"}  # its role is in the next column
 
 
 def _number(text: str, stale: bool) -> Span:
@@ -147,19 +152,29 @@ def _latency(row: Row, _: ColumnSight) -> Span:
     return _number(figures.milliseconds(row.latency), row.stale) if row.kind in _WITH_USERS else _BLANK
 
 
-def availability_span(index: int | None, stale: bool = False) -> Span:
-    """An availability index: a number, `out` when draining; what is under zero is a warning."""
-    if index is None:
+def full_span(full: float | None, stale: bool = False) -> Span:
+    """How full a server is: from 75 % on it is worth a look, from 100 % on it takes no new users."""
+    if full is None:
         return (figures.UNKNOWN, "quiet")
-    if index <= -200:
-        return ("out", "warning")
-    if index < 0:
-        return (str(index), "bad")
-    return (str(index), "quiet" if stale else "text")
+    style = "bad bold" if full >= FULL else "warning" if full >= NEARLY_FULL else "text"
+    return (figures.percent(full), "quiet" if stale else style)
 
 
-def _availability(row: Row, _: ColumnSight) -> Span:
-    return availability_span(row.availability, row.stale) if row.kind is NodeKind.SERVER else _BLANK
+def _full(row: Row, _: ColumnSight) -> Span:
+    return full_span(row.full, row.stale) if row.kind is NodeKind.SERVER else _BLANK
+
+
+def _limited_by(row: Row, _: ColumnSight) -> Span:
+    return (short_resource(row.limited_by), "quiet" if row.stale else "text")
+
+
+def short_resource(name: str | None) -> str:
+    """The name of a resource, as short as a column."""
+    return _RESOURCES.get(name or "", name or "")
+
+
+_RESOURCES = {"file descriptors": "files", "event loop": "loop", "database latency": "database"}  # as short as a column
+NEARLY_FULL, FULL = 75.0, 100.0  # percent
 
 
 def _load(row: Row, _: ColumnSight) -> Span:
@@ -205,8 +220,7 @@ def _spark(metric: str, style: str, kinds: tuple[NodeKind, ...]) -> Callable[[Ro
 COLUMNS: tuple[Column[Row], ...] = (
     Column("node", "NODE", 0, lambda row, _: (row.name, "strong bold"), 4, 14),
     Column("role", "ROLE", 60, lambda row, _: (row.role, "heading"), 9),
-    Column("state", "STATE", 0, _state, 7, 11),
-    Column("target", "TARGET", 80, _target, 6, 9),
+    Column("state", "STATE", 0, _state, 11),
     Column("users", "USERS", 0, _users, 6, numeric=True),
     Column("users15", "USERS 15m", 120, _spark("users", "heading", _WITH_USERS), SPARK_CELLS),
     Column("devices", "DEVICES", 120, _devices, 7, numeric=True),
@@ -214,20 +228,19 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column("rate15", "REQ/S 15m", 120, _spark("requests_per_second", "heading", _WITH_RATE), SPARK_CELLS),
     Column("latency", "P95", 120, _latency, 5, numeric=True),
     Column("latency15", "P95 15m", 120, _spark("latency_ms", "heading", _WITH_USERS), SPARK_CELLS),
-    Column("availability", "AVAIL", 80, _availability, 5, numeric=True),
-    Column("availability15", "AVAIL 15m", 120,
-           _spark("availability_index", "heading", (NodeKind.SERVER,)), SPARK_CELLS),
-    Column("load", "LOAD", 80, _load, 4, numeric=True),
+    Column("full", "FULL", 60, _full, 4, numeric=True),
+    Column("limited", "LIMITED BY", 80, _limited_by, 10),
+    Column("load", "CPU", 120, _load, 4, numeric=True),
     Column("memory", "MEM", 120, _memory, 4, numeric=True),
-    Column("database", "DB", 80, _attached, 3, 10),
-    Column("age", "AGE", 60, _age, 4, numeric=True),
-    Column("note", "NOTE", 80, _note, 0),
+    Column("database", "DB", 100, _attached, 4, 10),
+    Column("age", "SEEN", 120, _age, 4, numeric=True),
+    Column("note", "WHY", 60, _note, 0),
     Column("host", "ADDRESS", 100, lambda row, _: (row.host, "quiet"), 15, 21),
 )
 # The weightiest first: what a width has no room for goes from the end.
 _WEIGHT = (
-    "node", "state", "users", "role", "age", "availability", "database", "load", "target", "note",
-    "latency15", "latency", "rate", "devices", "users15", "rate15", "availability15", "host", "memory",
+    "node", "state", "users", "full", "note", "role", "limited", "database",
+    "latency", "latency15", "age", "rate", "devices", "load", "users15", "rate15", "host", "memory",
 )
 NODES = Sheet(COLUMNS, _WEIGHT)
 
@@ -238,7 +251,7 @@ def placed(rows: Sequence[T], sight: ColumnSight, width: int, sheet: Sheet[T]) -
     widths = {key: _width(by_key[key], rows, sight) for key in sheet.weight if by_key[key].since <= width}
     chosen: set[str] = set()
     room = width - MARGIN
-    wanted = NOTE_WANTED if width < ROOMY else 12 if width < 120 else 14
+    wanted = NOTE_WANTED if width < ROOMY else NOTE_ROOMY
     for key, cells in widths.items():
         column = by_key[key]
         needed = cells + column.gap(width) + (wanted if key == "note" else 0)
@@ -271,11 +284,14 @@ Cells = tuple[Span, ...]
 
 def cells_of(row: Listed, columns: Sequence[Placed], sight: ColumnSight) -> Cells:
     """What each column shows of the row, filled to the column's width; the mark comes first."""
-    return (mark_of(row), *(_cell(place, place.column.show(row, sight)) for place in columns))
+    cells = (mark_of(row), *(_cell(place, place.column.show(row, sight)) for place in columns))
+    return tuple((text, "quiet") for text, _ in cells) if sight.old else cells
 
 
 def _cell(place: Placed, span: Span) -> Span:
     text, style = span
+    if place.column.key == "note":
+        return (left(within(clean(text), place.width), place.width), style)
     fill = right if place.column.numeric else left
     return (fill(text, place.width), style)
 

@@ -21,9 +21,10 @@ Test = Callable[[T], bool]
 TEXTS: dict[str, Callable[[Row], str]] = {
     "node": lambda row: row.name,
     "role": lambda row: f"{row.role} {row.kind.value}",
-    "state": lambda row: row.state,
+    "state": lambda row: row.shown,
     "target": lambda row: row.target,
     "db": lambda row: row.database or "",
+    "limit": lambda row: row.limited_by,
     "note": lambda row: row.note,
     "host": lambda row: row.host,
 }
@@ -32,7 +33,7 @@ NUMBERS: dict[str, Callable[[Row], float | None]] = {
     "devices": lambda row: row.devices,
     "rate": lambda row: row.rate,
     "latency": lambda row: row.latency,
-    "avail": lambda row: row.availability,
+    "full": lambda row: row.full,
     "load": lambda row: row.load,
     "age": lambda row: row.age_seconds,
 }

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Protection, Severity, Snapshot, Verdict
+from tuiha.model.problems.folding import folded
 from tuiha.model.reports import DatabaseState
-from tuiha.model.scene import GONE, SERVING
+from tuiha.model.scene import GONE, seen
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.current import running_line
-from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
+from tuiha.tui.draw.marks import DOWN, IDLE, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, width_of
 from tuiha.tui.draw.view import View
 from tuiha.words import next as following
 from tuiha.words import problems, states
+from tuiha.words.serving import served, serving
 
 VERDICT_STYLES: dict[Verdict, str] = {
     Verdict.HEALTHY: "well",
@@ -33,49 +35,75 @@ SEVERITY_STYLES: dict[Severity, str] = {
 }
 _MODE_STYLES = {"LOCKED": "heading bold", "UNLOCKED": "armed bold", "REPLAY": "warning bold"}
 NO_KEYS: Mapping[str, str] = {}
+ROOMY = 100  # columns from which on line 1 has room for the age of data that is new
 
 
 def ground_of(snapshot: Snapshot | None) -> str:
-    """The ground of lines 1 and 2: red when the pool is split or down."""
+    """The ground of line 2: red when the pool is split or down."""
     alarming = snapshot is not None and snapshot.verdict in (Verdict.SPLIT, Verdict.DOWN)
     return "alarm" if alarming else "ground"
 
 
 def head(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> tuple[Line, Line, Line]:
     """Lines 1 to 3 of every screen; `keys` are those that lead to operations here: as declared, and as bound."""
-    return verdict_line(view, width), problem_line(view, width, keys), pair_line(view, width)
+    first, second, third = verdict_line(view, width), problem_line(view, width, keys), pair_line(view, width)
+    second, third = aged(view, (second, third))
+    return first, second, third
+
+
+def is_old(view: View) -> bool:
+    """Whether the picture is of another time: nothing has been seen for three polls."""
+    return view.snapshot is not None and figures.is_stale(view.age, view.snapshot.interval)
+
+
+def aged(view: View, lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines as they are, or without their colours when the picture is old."""
+    if not is_old(view):
+        return lines
+    return [Line(tuple((text, "quiet") for text, _ in line.spans)) for line in lines]
+
+
+def is_known(snapshot: Snapshot | None) -> bool:
+    """Whether anything can be said of the pool: before the first server has answered nothing can."""
+    return snapshot is not None and (not snapshot.servers or seen(snapshot.servers))
 
 
 def verdict_line(view: View, width: int) -> Line:
-    """Line 1: pool, verdict, servers that answer, protection; mode, age of the data, UTC."""
+    """Line 1: pool, verdict, how many servers serve, protection; mode, UTC. Of an old picture only what was, and when.
+
+    While nobody is served, or the pool is split, the whole line is turned round.
+    """
     snapshot = view.snapshot
     end = _line_one_end(view, width)
     room = width - width_of(end) - 3
     pool: list[Span] = [(cut(view.pool, max(8, room // 2)), "strong bold")]
-    if snapshot is None:
+    if snapshot is None or not is_known(snapshot):
         start = shrink([pool, [("looking at the pool", "quiet")]], room)
-    else:
-        style = VERDICT_STYLES[snapshot.verdict]
-        verdict: list[Span] = [(f"{_VERDICT_MARKS[style]} ", style), (snapshot.verdict.value, f"{style} bold")]
-        start = shrink([pool, verdict, _attendance(snapshot, width), *_standing(snapshot)], room)
-    return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width), ground_of(snapshot))
+        return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width))
+    if is_old(view):
+        was: list[Span] = [(f"{IDLE} was {snapshot.verdict.value}", "quiet bold")]
+        at: list[Span] = [(f"at {figures.clock(snapshot.at)}Z, {figures.duration(view.age)} ago", "quiet")]
+        start = shrink([pool, was, at], room)
+        return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width))
+    style = VERDICT_STYLES[snapshot.verdict]
+    verdict: list[Span] = [(f"{_VERDICT_MARKS[style]} ", style), (snapshot.verdict.value, f"{style} bold")]
+    start = shrink([pool, verdict, _served(snapshot, view.now), *_standing(snapshot)], room)
+    ground = "bad" if snapshot.verdict in (Verdict.SPLIT, Verdict.DOWN) else "ground"
+    return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width), ground)
 
 
-def attendance(snapshot: Snapshot) -> tuple[int, int]:
-    """How many servers answer devices, and how many there should be."""
-    return sum(server.state in SERVING for server in snapshot.servers), len(snapshot.servers)
-
-
-def _attendance(snapshot: Snapshot, width: int) -> list[Span]:
-    there, total = attendance(snapshot)
-    style = "text" if there == total else "bad bold"
-    return [(f"{there}/{total}", style), (" servers" if width >= 70 else " up", "quiet")]
+def _served(snapshot: Snapshot, now: float) -> list[Span]:
+    there, total = serving(snapshot)
+    return [(served(snapshot, now), "text" if there == total else "bad bold")]
 
 
 def _standing(snapshot: Snapshot) -> list[list[Span]]:
+    """The rest of line 1; while nobody is served nothing of it matters."""
     groups: list[list[Span]] = []
+    if snapshot.unserved_since is not None and snapshot.held_by is None:
+        return groups
     if snapshot.protection:
-        style = "well" if snapshot.protection is Protection.PROTECTED else "warning"
+        style = "well" if snapshot.protection is Protection.PROTECTED else "warning bold"
         groups.append([(snapshot.protection, style)])
     if snapshot.users is not None:
         groups.append([(figures.count(snapshot.users), "text"), (" users", "quiet")])
@@ -93,7 +121,7 @@ def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
     if view.unrecorded:
         mode += [(" ", "text"), ("NOT RECORDED" if width >= 100 else "no rec", "warning")]
     age = figures.age_text(view.age, interval) if view.snapshot else "-"
-    aged: list[Span] = [("age ", "quiet"), (age, "bad bold" if stale else "quiet")]
+    aged: list[Span] = [("age ", "quiet"), (age, "bad bold" if stale else "quiet")] if stale or width >= ROOMY else []
     clock: list[Span] = [(figures.clock(view.now) + "Z", "quiet")]
     if not view.clock:
         return joined([mode, aged] if stale else [mode])
@@ -104,17 +132,21 @@ def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> L
     """Line 2: the worst problem, how many more there are, and what comes next: its key if any, and the command."""
     snapshot = view.snapshot
     ground = ground_of(snapshot)
+    if snapshot is None or not is_known(snapshot):
+        return Line(fit(((" waiting for the first answers", "quiet"),), width))
+    if is_old(view):
+        return Line(fit(((" this is how the pool was; nothing has been seen since", "quiet"),), width))
     found = running_line(view, width, ground)
     if found is not None:
         return found
-    if snapshot is None or not snapshot.problems:
-        text = "waiting for the first look" if snapshot is None else "all good, no action needed"
+    if not snapshot.problems:
+        text = "all good, no action needed"
         return Line(fit(((" " + text, "quiet"),), width), ground)
     worst = snapshot.problems[0]
     style = SEVERITY_STYLES[worst.severity]
     start: list[Span] = [(" ! ", f"{style} bold"), *problem_spans(worst, view.now)]
     command = _what_next(worst, keys, width, width - width_of(start) - 2)
-    more = len(snapshot.problems) - 1
+    more = len(folded(snapshot.problems)) - 1
     room = width - width_of(start) - width_of(command) - 4
     counted = next((text for text in (f"+{more} more  ", f"+{more}  ") if len(text) <= room and more), "")
     return Line(spread(start, (("  ", "text"), (counted, "quiet"), *command), width), ground)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from itertools import islice
 
+from tuiha.model.event_groups import EventGroup, grouped
 from tuiha.model.facts import Event, Problem
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import SEVERITY_STYLES, problem_spans
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
-from tuiha.words.events import text
+from tuiha.words.events import of_group, subjects, text
 from tuiha.words.next import command
 from tuiha.words.problems import means
 
@@ -22,19 +24,28 @@ def rule(width: int, title: str = "") -> Line:
 
 
 def event_lines(events: Sequence[Event], width: int, rows: int, skip: int = 0) -> tuple[Line, ...]:
-    """The newest events in exactly `rows` lines."""
-    lines = [event_line(event, width) for event in events[skip : skip + rows]]
+    """The newest events in exactly `rows` lines, those of one cause in one."""
+    lines = [group_line(group, width) for group in islice(grouped(events), skip, skip + rows)]
     if not lines and rows:
         lines.append(Line(fit(((" nothing has changed since this dashboard started", "quiet"),), width)))
     return (*lines, *[BLANK] * (rows - len(lines)))
 
 
+def group_line(group: EventGroup, width: int) -> Line:
+    """Events of one cause: when the newest was (UTC), the nodes, what changed."""
+    named = subjects(group, max(10, width // 3))
+    return _line(group.newest, max(len(named), 10 if width >= 60 else 7), named, of_group(group), width)
+
+
 def event_line(event: Event, width: int) -> Line:
-    """One event: when (UTC), who, what."""
+    """One event: when (UTC), the node, what changed."""
+    return _line(event, 10 if width >= 60 else 7, event.subject, text(event), width)
+
+
+def _line(event: Event, cells: int, named: str, told: str, width: int) -> Line:
     spans: tuple[Span, ...] = (
-        (f" {figures.clock(event.at)}  ", "quiet"),
-        (left(event.subject, 10 if width >= 60 else 7) + " ", "heading"),
-        (text(event), SEVERITY_STYLES[event.severity]),
+        (f" {figures.clock(event.at)}  ", "quiet"), (left(named, cells) + " ", "heading"),
+        (told, SEVERITY_STYLES[event.severity]),
     )
     return Line(fit(spans, width - 1))
 

@@ -10,16 +10,19 @@ from tuiha.model.facts import (
     DatabaseFacts,
     MailFacts,
     NodeKind,
+    Problem,
     ServerFacts,
     Severity,
     Snapshot,
     SprayerFacts,
 )
+from tuiha.model.problems.folding import folded
 from tuiha.model.reports import DatabaseRole, DatabaseState, NodeState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.spans import clean
+from tuiha.words import notes
 from tuiha.words.states import note
 
 T = TypeVar("T")
@@ -33,6 +36,7 @@ class Row:
     kind: NodeKind
     role: str
     state: NodeState
+    shown: str  # the state as people read it, with the target where it differs: `UP -> DRAIN`
     target: str
     rank: int  # 0 bad, 1 warning, 2 stale, 3 as it should be
     stale: bool
@@ -42,10 +46,12 @@ class Row:
     devices: int | None = None
     rate: float | None = None
     latency: float | None = None
-    availability: int | None = None
+    full: float | None = None  # percent of its limit that its scarcest resource uses
+    limited_by: str = ""  # that resource
     load: float | None = None
     memory: int | None = None
     database: str | None = None
+    symptom: bool = False  # of what is wrong with another node
     astray: bool = False  # attached to another database than the pool's, or writable and not the pool's
     note: str = ""
     host: str = ""
@@ -53,14 +59,37 @@ class Row:
 
 def rows_of(snapshot: Snapshot, now: float) -> tuple[Row, ...]:
     """A row for each node of the pool, in no particular order."""
-    troubled = {
-        problem.subject: problem.severity for problem in reversed(snapshot.problems)
-    }
-    made: list[Row] = []
-    for facts, make in _sources(snapshot):
-        row = make(facts, snapshot, now)
-        made.append(_ranked(row, troubled.get(row.name)))
-    return tuple(made)
+    troubled = _troubled(snapshot)
+    return tuple(_told(make(facts, snapshot, now), facts, troubled.get(facts.name))
+                 for facts, make in _sources(snapshot))
+
+
+Trouble = tuple[Problem, Problem | None]
+"""A node's worst problem, and the cause that it is a symptom of."""
+
+
+def _troubled(snapshot: Snapshot) -> dict[str, Trouble]:
+    found: dict[str, Trouble] = {}
+    for one in folded(snapshot.problems):
+        for problem, cause in ((one.cause, None), *((symptom, one.cause) for symptom in one.symptoms)):
+            known = found.get(problem.subject)
+            if known is None or SEVERITIES[problem.severity] < SEVERITIES[known[0].severity]:
+                found[problem.subject] = (problem, cause)
+    return found
+
+
+def _told(row: Row, facts: Facts, trouble: Trouble | None) -> Row:
+    """The row with its mark, and with the reason for it: no mark is without one."""
+    problem, cause = trouble or (None, None)
+    shown = notes.state(facts, problem) if isinstance(facts, ServerFacts) else row.state
+    rank = _rank(row, None if problem is None else problem.severity)
+    said = row.note if problem is None else clean(notes.why(problem, cause, shown))
+    if row.stale:
+        ago = notes.seen_ago(row.age_seconds)
+        said = ago if rank == STALE_RANK or not said else said
+    elif rank < STALE_RANK and not said:
+        said = shown.lower()
+    return replace(row, shown=shown, rank=rank, note=said, symptom=cause is not None)
 
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
@@ -78,16 +107,18 @@ def _sources(snapshot: Snapshot) -> Iterable[tuple[Facts, Make]]:
         yield mail, _mail
 
 
-def _ranked(row: Row, severity: Severity | None) -> Row:
-    ranks = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
-    rank = ranks[state_style(row.state)]
+_RANKS = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
+STALE_RANK = 2
+SEVERITIES = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+
+def _rank(row: Row, severity: Severity | None) -> int:
+    rank = _RANKS[state_style(row.state)]
     if row.astray or severity is Severity.BAD:
-        rank = 0
-    elif severity is Severity.WARNING:
-        rank = min(rank, 1)
-    elif row.stale:
-        rank = min(rank, 2)
-    return row if rank == row.rank else replace(row, rank=rank)
+        return 0
+    if severity is Severity.WARNING:
+        return min(rank, 1)
+    return min(rank, STALE_RANK) if row.stale else rank
 
 
 def _age(seen_at: float | None, snapshot: Snapshot, now: float) -> tuple[float | None, bool, str]:
@@ -108,10 +139,10 @@ def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Row:
     age, stale, text = _age(server.seen_at, snapshot, now)
     astray = is_astray(server, snapshot)
     return Row(
-        name=server.name, kind=NodeKind.SERVER, role="server", state=server.state, target=server.target,
-        rank=3, stale=stale, age=text, age_seconds=age, users=server.users, devices=server.devices,
+        name=server.name, kind=NodeKind.SERVER, role="server", state=server.state, shown=server.state,
+        target=server.target, rank=3, stale=stale, age=text, age_seconds=age, users=server.users, devices=server.devices,
         rate=server.requests_per_second, latency=server.latency_ms,
-        availability=server.availability_index, load=server.cpu_percent, memory=server.memory_bytes,
+        full=server.full, limited_by=server.limited_by or "", load=server.cpu_percent, memory=server.memory_bytes,
         database=server.database, astray=astray, host=_host(server.address),
         note=_note(note(server), "wrong database" if astray else ""),
     )
@@ -124,7 +155,7 @@ def _database(database: DatabaseFacts, snapshot: Snapshot, now: float) -> Row:
     if database.role is DatabaseRole.SECONDARY and database.lag_bytes is not None:
         known = f"{figures.size(database.lag_bytes)} behind"
     return Row(
-        name=database.name, kind=NodeKind.DATABASE, role=role, state=database.state,
+        name=database.name, kind=NodeKind.DATABASE, role=role, state=database.state, shown=database.state,
         target=target_of(database), rank=3, stale=stale, age=text, age_seconds=age,
         rate=database.transactions_per_second, astray=database.state is DatabaseState.ROGUE_PRIMARY,
         host=_host(database.address), note=_note(note(database), known),
@@ -142,7 +173,7 @@ def _sprayer(sprayer: SprayerFacts, snapshot: Snapshot, now: float) -> Row:
     age, stale, text = _age(sprayer.seen_at, snapshot, now)
     known = "" if sprayer.sessions is None else f"{sprayer.sessions:,} sessions"
     return Row(
-        name=sprayer.name, kind=NodeKind.SPRAYER, role="sprayer", state=sprayer.state, target="UP",
+        name=sprayer.name, kind=NodeKind.SPRAYER, role="sprayer", state=sprayer.state, shown=sprayer.state, target="UP",
         rank=3, stale=stale, age=text, age_seconds=age, devices=sprayer.sessions,
         rate=sprayer.requests_per_second, host=_host(sprayer.address),
         note=_note(note(sprayer), known),
@@ -152,7 +183,7 @@ def _sprayer(sprayer: SprayerFacts, snapshot: Snapshot, now: float) -> Row:
 def _mail(mail: MailFacts, snapshot: Snapshot, now: float) -> Row:
     age, stale, text = _age(mail.seen_at, snapshot, now)
     return Row(
-        name=mail.name, kind=NodeKind.MAIL, role="mail", state=mail.state,
+        name=mail.name, kind=NodeKind.MAIL, role="mail", state=mail.state, shown=mail.state,
         target="OUT" if mail.in_service is False else "UP", rank=3, stale=stale, age=text, age_seconds=age,
         users=mail.users, latency=mail.latency_ms, host=_host(mail.address),
         note=_note(note(mail), mail.cluster),
@@ -167,7 +198,13 @@ _KIND_ORDER = {kind: place for place, kind in enumerate(NodeKind)}
 
 
 def _by_worst(row: Row) -> tuple[object, ...]:
-    return (row.rank, _KIND_ORDER[row.kind], natural(row.name))
+    """What is wrong first, causes before symptoms; of what is well the servers, and the fullest first."""
+    return (row.rank, row.symptom, _KIND_ORDER[row.kind], *by_fullness(row.full, row.name))
+
+
+def by_fullness(full: float | None, name: str) -> tuple[object, ...]:
+    """Sorts the fullest first, in steps of ten percent: an order that changes with each poll cannot be read."""
+    return (-int((full or 0.0) // 10), natural(name))
 
 
 def by_name(row: Row) -> tuple[object, ...]:
@@ -196,8 +233,7 @@ ORDERS: tuple[RowOrder[Row], ...] = (
     RowOrder("worst first", "state", _by_worst),
     RowOrder("node", "node", by_name),
     RowOrder("users", "users", _most_first(lambda row: row.users)),
-    RowOrder("availability, least first", "availability",
-             _most_first(lambda row: None if row.availability is None else -row.availability)),
+    RowOrder("fullest first", "full", _most_first(lambda row: row.full)),
     RowOrder("load", "load", _most_first(lambda row: row.load)),
     RowOrder("latency", "latency", _most_first(lambda row: row.latency)),
     RowOrder("age", "age", _most_first(lambda row: row.age_seconds)),

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 
 from tuiha.tui.draw.columns import ColumnSight, T, title_line
 from tuiha.tui.draw.filter import EVERYTHING
+from tuiha.tui.draw.head import is_old
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, fit, width_of
 from tuiha.tui.draw.view import View
@@ -104,7 +105,7 @@ class TableView(FilteredScreen[T], Generic[T], inherit_bindings=False):
         table = max(1, min(max(1, len(items)), room - kept_below))
         at = body.now if body.snapshot is None else body.snapshot.at
         self._table.show(
-            kept, ColumnSight(at, self.dashboard.trends), width, table
+            kept, ColumnSight(at, self.dashboard.trends, is_old(body)), width, table
         )  # first: below is of its cursor's row
         self._painted = _Painted(body, len(items), len(kept), width, room, table)
         self._paint_around(self._painted)

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from tuiha.model.facts import Snapshot
 from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.words import span
-from tuiha.tui.draw.head import attendance, ordered_pair, relation
+from tuiha.tui.draw.head import ordered_pair, relation
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, width_of
 from tuiha.tui.operations.lines.plan import apart, title_of
 from tuiha.tui.operations.lines.steps import RESULTS, STUCK
 from tuiha.tui.operations.operator import StartedOperation
 from tuiha.words.results import MEANINGS, WORDS, clock, cost, requests, users
+from tuiha.words.serving import serving
 
 _LABEL = 14  # cells of "Data loss" and its like
 _TOLD = frozenset({"outage_ms", "unserved_ms", "protected", "requests_delayed", "requests_failed",
@@ -114,7 +115,7 @@ def _others(operation: StartedOperation) -> Iterator[tuple[str, str]]:
 
 def _now(snapshot: Snapshot) -> str:
     """How the pool is at this moment."""
-    there, total = attendance(snapshot)
+    there, total = serving(snapshot)
     parts = [f"{snapshot.verdict.value}, {there} of {total} servers serve"]
     pair, found = ordered_pair(snapshot), relation(snapshot)
     if snapshot.active is not None and len(pair) > 1 and found is not None:

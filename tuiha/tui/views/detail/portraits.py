@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
 from tuiha.model.reports import DatabaseRole, SprayerState
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import availability_span
+from tuiha.tui.draw.columns import full_span
 from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
 from tuiha.tui.draw.plots import Metric
 from tuiha.tui.draw.rows import is_astray, target_of
@@ -54,7 +54,7 @@ def _figure(text: str) -> Span:
 
 
 def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Portrait:
-    availability, style = availability_span(server.availability_index)
+    full, style = full_span(server.full)
     lease = None if server.lease_seconds is None else f"{max(0.0, server.lease_seconds):.0f} s left"
     return Portrait(
         "pool server",
@@ -72,7 +72,8 @@ def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Portrait:
         (
             ("users", _figure(figures.count(server.users))),
             ("devices", _figure(figures.count(server.devices))),
-            ("availability", (right(availability, 9), style)),
+            ("full", (right(full, 9), style)),
+            ("limited by", (right(server.limited_by or figures.UNKNOWN, 9), "text")),
             ("requests/s", _figure(figures.count(server.requests_per_second))),
             ("latency p95", _figure(figures.milliseconds(server.latency_ms, " "))),
             ("held requests", (right(figures.count(server.queue), 9), "warning" if server.queue else "strong")),
@@ -84,7 +85,7 @@ def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Portrait:
             Metric("users", "USERS", figures.count, least=10.0),
             Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0),
             Metric("latency_ms", "LATENCY P95", figures.milliseconds, least=10.0),
-            Metric("availability_index", "AVAILABILITY", figures.count, "well", least=100.0),
+            Metric("full", "FULL", figures.percent, least=100.0),
             WAITING,
             Metric("host_cpu_percent", "CPU OF THE HOST", figures.percent, least=100.0),
         ),

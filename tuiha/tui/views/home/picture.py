@@ -10,12 +10,11 @@ from rich.cells import cell_len
 from tuiha.model.facts import ServerFacts, Snapshot, SprayerFacts
 from tuiha.model.reports import BackendState, ServerState, SprayerState
 from tuiha.model.scene import SERVING
-from tuiha.model.words import natural
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import availability_span
+from tuiha.tui.draw.columns import full_span, short_resource
 from tuiha.tui.draw.head import attachment_spans
-from tuiha.tui.draw.marks import DOWN, OK, bar, gauge, nice_limit, sparkline, state_mark, state_style
-from tuiha.tui.draw.rows import is_astray
+from tuiha.tui.draw.marks import DOWN, OK, gauge, nice_limit, sparkline, state_mark, state_style
+from tuiha.tui.draw.rows import by_fullness, is_astray
 from tuiha.tui.draw.spans import Line, Span, clean, fit, left, on_ground, right
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.views.home.picture_database import database_block, database_rows
@@ -87,6 +86,7 @@ DATABASES = 33
 ENTRY = 7  # cells of the strokes between sprayers and servers
 EXIT = 8  # cells of the strokes between servers and databases
 BAR_MOST = 24
+RESOURCE = 8  # cells of the name of the resource that limits a server
 MANY = 64  # servers: the scale of the sparklines is taken from so many
 RATE = "requests_per_second"
 LEAST_ROWS = 5  # the databases need that many
@@ -107,12 +107,12 @@ class _Plan:
 
     name: int
     bar: int
-    blocks: int
+    resource: int
     spark: int
 
     @property
     def width(self) -> int:
-        return 2 + self.name + 1 + self.bar + 7 + (self.blocks and self.blocks + 2) + 5 + self.spark_cells
+        return 2 + self.name + 1 + self.bar + 5 + (self.resource and self.resource + 1) + 7 + self.spark_cells
 
     @property
     def spark_cells(self) -> int:
@@ -130,8 +130,7 @@ def picture(snapshot: Snapshot, trends: Trends, width: int, rows: int) -> tuple[
     """The picture in exactly `rows` rows under one row of titles."""
     shown, rest = _choose(snapshot, rows)
     plan = _plan(snapshot, width - SPRAYERS - ENTRY - EXIT - DATABASES - 1)
-    top = max((server.users or 0 for server in snapshot.servers), default=0)
-    limits = _Limits(users=nice_limit(max(1.0, top * 1.05)), rate=_rate_limit(snapshot, plan, trends))
+    rate = _rate_limit(snapshot, plan, trends)
     sprayers = _sprayer_block(snapshot.sprayers, rows)
     entry = _entry(snapshot, shown, rest, rows)
     leave = _leave(snapshot, shown, rest, rows)
@@ -141,7 +140,7 @@ def picture(snapshot: Snapshot, trends: Trends, width: int, rows: int) -> tuple[
     for row in range(rows):
         server = by_row.get(row)
         if server is not None:
-            middle = _server_spans(server, snapshot, plan, limits, trends)
+            middle = _server_spans(server, snapshot, plan, rate, trends)
         else:
             middle = _rest_spans(rest) if rest and row == rows - 1 else ()
         attached = (*fit(middle, plan.width), *leave.row(row))
@@ -150,12 +149,6 @@ def picture(snapshot: Snapshot, trends: Trends, width: int, rows: int) -> tuple[
         end = fit(databases[row], width - SPRAYERS - ENTRY - plan.width - EXIT)
         lines.append(Line((*fit(sprayers[row], SPRAYERS), *entry.row(row), *attached, *end)))
     return tuple(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    users: float
-    rate: float
 
 
 def _rate_limit(snapshot: Snapshot, plan: _Plan, trends: Trends) -> float:
@@ -168,48 +161,41 @@ def _rate_limit(snapshot: Snapshot, plan: _Plan, trends: Trends) -> float:
 
 
 def _choose(snapshot: Snapshot, rows: int) -> tuple[list[ShownServer], list[ServerFacts]]:
-    """The servers that get a row, and the others: what is wrong always gets one before what is well."""
-    named = sorted(snapshot.servers, key=lambda server: natural(server.name))
-    if len(named) <= rows:
-        return [ShownServer(row, server) for row, server in enumerate(named)], []
+    """The servers that get a row, and the others: what is wrong gets one first, then the fullest."""
+    ordered = sorted(snapshot.servers, key=lambda server: by_fullness(server.full, server.name))
+    if len(ordered) <= rows:
+        return [ShownServer(row, server) for row, server in enumerate(ordered)], []
     worst = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
-    by_worst = sorted(
-        named, key=lambda server: (not is_astray(server, snapshot), worst[state_style(server.state)])
-    )
-    kept = {server.name for server in by_worst[: rows - 1]}
-    chosen = [server for server in named if server.name in kept]
-    return (
-        [ShownServer(row, server) for row, server in enumerate(chosen)],
-        [server for server in named if server.name not in kept],
-    )
+    first = sorted(ordered, key=lambda server: (not is_astray(server, snapshot), worst[state_style(server.state)]))
+    kept = {server.name for server in first[: rows - 1]}
+    shown = [server for server in ordered if server.name in kept]
+    return [ShownServer(row, server) for row, server in enumerate(shown)], first[rows - 1 :]
 
 
 def _plan(snapshot: Snapshot, room: int) -> _Plan:
     longest = max((cell_len(clean(server.name)) for server in snapshot.servers), default=2)
     name = max(3, min(10, longest))
-    fixed = 2 + name + 1 + 7 + 5  # mark, name, the two numbers
+    fixed = 2 + name + 1 + 5 + 7  # mark, name, the two numbers
     spare = room - fixed
-    blocks = 8 if spare >= 30 else 0
-    spare -= blocks and blocks + 2
+    resource = RESOURCE if spare >= 16 else 0
+    spare -= resource and resource + 1
     spark = max(12, spare - 2 - BAR_MOST) if spare >= 22 else 0
     spare -= spark and spark + 2
-    return _Plan(name, max(4, spare), blocks, spark)
+    return _Plan(name, max(4, spare), resource, spark)
 
 
 def _titles(plan: _Plan, snapshot: Snapshot, width: int) -> Line:
     """Each title over what it names."""
     places = [(1, "SPRAYERS"), (SPRAYERS + ENTRY, "SERVERS")]
-    x = SPRAYERS + ENTRY + 2 + max(plan.name + 1, 6)
-    users = "USERS" if plan.name + 1 >= 6 else " USERS"
-    places.append((x, users))
-    x = SPRAYERS + ENTRY + 2 + plan.name + 1 + plan.bar + 7
-    if plan.blocks:
-        places.append((x + 2, "AVAILABILITY"))
-        x += plan.blocks + 2
-    else:
-        places.append((x, "AVAIL"))
+    x = SPRAYERS + ENTRY + 2 + plan.name + 1 + plan.bar
+    places.append((x + 1, "FULL"))
+    x += 5
+    if plan.resource:
+        places.append((x + 1, "LIMIT"))
+        x += plan.resource + 1
+    places.append((x + 2, "USERS"))
     if plan.spark:
-        places.append((x + 5 + 2, "REQ/S 15 min"))
+        places.append((x + 7 + 2, "REQ/S 15 min"))
     end = SPRAYERS + ENTRY + plan.width + EXIT
     text = ""
     for place, title in (*places, (end, "DATABASE")):
@@ -272,44 +258,35 @@ def _entry(
 
 
 def _server_spans(
-    server: ServerFacts, snapshot: Snapshot, plan: _Plan, limits: _Limits, trends: Trends
+    server: ServerFacts, snapshot: Snapshot, plan: _Plan, rate: float, trends: Trends
 ) -> tuple[Span, ...]:
     astray = is_astray(server, snapshot)
     spans: list[Span] = [
         (DOWN, "bad bold") if astray else state_mark(server.state), (" ", "text"),
         (left(server.name, plan.name), "strong bold"), (" ", "text"),
     ]
-    if server.state not in (ServerState.UP, ServerState.WAITING):
-        spans += _troubled_spans(server, plan, limits)
+    if server.state is not ServerState.UP:
+        spans += _troubled_spans(server, plan)
     else:
-        tint = "bad" if astray else "flow"
-        spans += [*bar(server.users, limits.users, plan.bar, tint),
-                  (right(figures.count(server.users), 7), "strong")]
-        text, style = availability_span(server.availability_index)
-        if plan.blocks:
-            index = server.availability_index
-            spans += [("  ", "text"), *gauge(index, 100, plan.blocks, "well" if index and index > 0 else "bad")]
-        spans.append((right(text, 5), style))
+        text, style = full_span(server.full)
+        tint = "bad" if astray else "flow" if style == "text" else style.split()[0]
+        spans += [*gauge(server.full, 100, plan.bar, tint), (right(text, 5), style)]
+        if plan.resource:
+            spans.append((f" {left(short_resource(server.limited_by), plan.resource)}", "quiet"))
+        spans.append((right(figures.count(server.users), 7), "strong"))
     if plan.spark:
         rates = trends.means(server.name, RATE, plan.spark, snapshot.at)
-        spans += [("  ", "text"), (sparkline(rates, limits.rate), "bad" if astray else "flow")]
+        spans += [("  ", "text"), (sparkline(rates, rate), "bad" if astray else "flow")]
     return tuple(spans)
 
 
-def _troubled_spans(server: ServerFacts, plan: _Plan, limits: _Limits) -> list[Span]:
+def _troubled_spans(server: ServerFacts, plan: _Plan) -> list[Span]:
     """The state as a word, with its reason where there is room, beside the users that it still has."""
-    tint = state_style(server.state)
-    users = "" if server.users is None else figures.count(server.users)
+    room = plan.width - plan.name - plan.spark_cells - 3 - 7
     reason = clean(server.note or server.error or "")
-    if not plan.blocks or server.users is None:
-        room = plan.bar if server.users is not None else plan.width - plan.name - plan.spark_cells - 3
-        word = f"{server.state} {reason}" if len(server.state) + cell_len(reason) < room else server.state
-        spare = plan.width - plan.name - plan.spark_cells - 3 - room
-        return [(left(word, room), f"{tint} bold"), (left(right(users, min(7, spare)), spare), "text")]
-    room = plan.blocks + 5
     word = f"{server.state} {reason}" if len(server.state) + cell_len(reason) < room else server.state
-    return [*bar(server.users, limits.users, plan.bar, tint), (right(users, 7), "text"), ("  ", "text"),
-            (left(word, room), f"{tint} bold")]
+    users = "" if server.users is None else figures.count(server.users)
+    return [(left(word, room), f"{state_style(server.state)} bold"), (right(users, 7), "text")]
 
 
 def _rest_spans(rest: Sequence[ServerFacts]) -> tuple[Span, ...]:

@@ -9,9 +9,11 @@ from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from tuiha.model.event_groups import grouped
+from tuiha.tui.draw.causes import cause_lines
 from tuiha.tui.draw.columns import NODES, ColumnSight, title_line
 from tuiha.tui.draw.filter import EVERYTHING, NODE_FIELDS
-from tuiha.tui.draw.head import pair_line
+from tuiha.tui.draw.head import aged, is_old, pair_line
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.plots import fitting_plots
 from tuiha.tui.draw.rows import ORDERS, Row, rows_of
@@ -23,6 +25,8 @@ from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import MOVES
 from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
 from tuiha.tui.views.detail.sheet import detail_lines
+from tuiha.tui.views.home.heat import FROM as HEAT_FROM
+from tuiha.tui.views.home.heat import heat_lines
 from tuiha.tui.views.home.picture import picture, picture_rows
 from tuiha.tui.views.home.picture_database import mail_lines
 from tuiha.tui.views.pool.plots import pool_plots
@@ -42,8 +46,11 @@ CONTENT = Content(NODES, ORDERS, NODE_FIELDS, "word !word role:mail state:down u
 PICTURE_FROM = 100  # columns
 PICTURE_HEIGHT = 28  # rows: with fewer the table needs them all
 PANE_FROM = 160
+CAUSES_MOST = 10  # rows of what is wrong in the place of the plots
+HEAT_SHORT = 4  # rows of the map of many servers where there is no picture
 EVENTS = 6  # rows of events that plots leave
-PLOTS_LEAST = 6  # rows of plots, with the empty one before them
+TABLE_LEAST = 8  # rows that the table keeps beside a list of what is wrong
+PLOTS_LEAST = 4  # rows of plots, with the empty one before them
 PANE = 60  # columns of the second pane
 TABLE_FROM = 12  # rows; under them there are lines 1 to 3 and the problems
 
@@ -59,21 +66,31 @@ class Shape:
     events: int
 
 
-def shape(width: int, height: int, nodes: int, top: int) -> Shape:
-    """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many rows each part of Home would fill."""
 
-    `nodes` is the number of rows that the table wants, `top` what the picture wants (0: there is none).
-    """
+    nodes: int
+    top: int  # what is above the table
+    pictured: bool  # whether line 3 is in it
+    causes: int = 0  # what is wrong, in the place of the plots
+    events: int = EVENTS
+
+
+def shape(height: int, wanted: Wanted) -> Shape:
+    """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table."""
+    top = wanted.top
     if height < TABLE_FROM:
         return Shape(min(3, height), 0, 0, 0, 0)
-    head_rows = 2 if top else 3
+    head_rows = 2 if wanted.pictured else 3
     room = height - head_rows - top - 4  # two rules, the titles, the footer
     least_events = 3 if room >= 10 else 2 if room >= 7 else 0
     if not least_events:
         return Shape(head_rows, top, max(1, room + 1), 0, 0)  # the rule above the events goes too
-    table = max(1, min(nodes, room - least_events))
-    spare = room - table - EVENTS
-    plots = spare if spare >= PLOTS_LEAST else 0
+    causes = min(wanted.causes, max(0, room - least_events - TABLE_LEAST))
+    table = max(1, min(wanted.nodes, room - least_events - causes))
+    spare = room - table - max(least_events, min(EVENTS, wanted.events))
+    plots = spare if spare >= (causes or PLOTS_LEAST) else causes
     return Shape(head_rows, top, table, plots, room - table - plots)
 
 
@@ -99,6 +116,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         self._in_events = False
         self._event_top = 0
         self._body: View | None = None
+        self._wide = False
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -125,10 +143,12 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         snapshot = body.snapshot
         rows = () if snapshot is None else rows_of(snapshot, body.now)
         wide = width >= PICTURE_FROM and height >= PICTURE_HEIGHT
-        top = self._top_lines(body, width, height) if wide else []
-        parts = shape(width, height, len(rows), len(top))
+        self._wide = wide
+        top = self._top_lines(body, width, height) if wide else self._short_top(body, width, height)
+        causes = len(self._causes(body, width, CAUSES_MOST)) if wide else 0
+        parts = shape(height, Wanted(len(rows), len(top), wide, causes, len(body.events)))
         self._head.show(self.head(live, width)[: parts.head], parts.head)  # where there is a picture, line 3 is in it
-        self._picture.show(top, len(top))
+        self._picture.show(aged(body, top), len(top))
         self._paint_table(body, parts, width, rows)
         self._paint_bottom(body, parts, width, height)
 
@@ -137,12 +157,28 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         snapshot = view.snapshot
         if snapshot is None:
             return [rule(width), pair_line(view, width)]
-        rows = picture_rows(snapshot, max(5, (height - 22) // 2))
+        most = max(5, (height - 22) // 2)
+        if len(snapshot.servers) >= HEAT_FROM:
+            pair = pair_line(view, width)
+            return [pair, rule(width), *heat_lines(snapshot, width, most + 8)]
+        rows = picture_rows(snapshot, most)
         lines = [rule(width), *picture(snapshot, self.dashboard.trends, width, rows)]
         mail = mail_lines(snapshot, width, 2 if height < 36 else 4)
         if mail and plain(lines[-1]).strip():
             lines.append(BLANK)
         return [*lines, *mail]
+
+    def _short_top(self, view: View, width: int, height: int) -> list[Line]:
+        """Above the table where there is no picture: what is wrong, and a map of many servers."""
+        snapshot = view.snapshot
+        if snapshot is None or height < TABLE_FROM:
+            return []
+        heat = heat_lines(snapshot, width, HEAT_SHORT) if len(snapshot.servers) >= HEAT_FROM else []
+        return [*self._causes(view, width, height // 4), *heat]
+
+    def _causes(self, view: View, width: int, room: int) -> list[Line]:
+        """What is wrong, cause first; nothing while nothing is."""
+        return [] if view.snapshot is None else cause_lines(view.snapshot, view.now, width, room)
 
     def _paint_table(self, view: View, parts: Shape, width: int, rows: Sequence[Row]) -> None:
         kept = self.sifted(rows)
@@ -152,7 +188,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
             return
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
-        self._table.show(kept, ColumnSight(at, self.dashboard.trends), width - pane, parts.table)
+        self._table.show(kept, ColumnSight(at, self.dashboard.trends, is_old(view)), width - pane, parts.table)
         self._paint_plots(view, parts.plots, width - pane)
         titles = title_line(self._table.columns, width - pane, self.order.column)
         marked: Span = (f" marked: {' '.join(self.marked)} ", "armed")
@@ -168,15 +204,18 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         current = self._table.current
         if self._side.display and self._body is not None:
             lines = () if current is None else detail_lines(self._body, current.name, self.dashboard.trends, PANE - 2)
-            self._side.show([Line((("│ ", "lines"), *line.spans)) for line in lines])
+            drawn = [Line((("│ ", "lines"), *line.spans)) for line in lines]
+            self._side.show(aged(self._body, drawn))
 
     def _paint_plots(self, view: View, room: int, width: int) -> None:
-        """The pool's figures, where the nodes leave room for them."""
+        """The pool's figures, where the nodes leave room for them; while something is wrong, what that is."""
         drawn: list[Line] = []
         if room and view.snapshot is not None:
+            drawn = self._causes(view, width, min(room, CAUSES_MOST)) if self._wide else []
             plots, trends = pool_plots(view.snapshot), self.dashboard.trends
-            drawn = fitting_plots(plots, trends, view.snapshot.at, width, room - 1)
-        self._plots.show((BLANK, *drawn), room)
+            if room - len(drawn) >= PLOTS_LEAST:
+                drawn += [BLANK, *fitting_plots(plots, trends, view.snapshot.at, width, room - len(drawn) - 1)]
+        self._plots.show(aged(view, drawn), room)
 
     def _paint_bottom(self, view: View, parts: Shape, width: int, height: int) -> None:
         if not parts.table:  # a very low terminal: the problems instead of the table
@@ -185,8 +224,9 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
             lines = problem_lines(problems, view.now, width)[:room]
             self._events.show((*lines, *[BLANK] * (room - len(lines))), room)
         elif parts.events:
-            last = max(0, len(view.events) - parts.events)
-            self._event_top = min(self._event_top, last)
+            if self._event_top:
+                last = max(0, len(tuple(grouped(view.events))) - parts.events)
+                self._event_top = min(self._event_top, last)
             lines = list(event_lines(view.events, width, parts.events, self._event_top))
             self._events.show((rule(width, self._events_title()), *lines), parts.events + 1)
         else:

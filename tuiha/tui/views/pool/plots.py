@@ -11,7 +11,7 @@ POOL: tuple[Metric, ...] = (
     Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0),
     Metric("latency_ms", "P95, WORST SERVER", figures.milliseconds, least=10.0),
     Metric("users", "USERS", figures.count, least=10.0),
-    Metric("availability_index", "AVAILABILITY, MEAN", figures.count, "well", least=100.0),
+    Metric("full", "FULLEST SERVER", figures.percent, least=100.0),
     LAG_BYTES,
     LAG_SECONDS,
     WAITING,

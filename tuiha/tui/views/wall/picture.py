@@ -19,7 +19,7 @@ from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.model.problems.operation import running
 from tuiha.model.scene import SERVING
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.head import VERDICT_STYLES, attendance, pair_line
+from tuiha.tui.draw.head import VERDICT_STYLES, pair_line
 from tuiha.tui.draw.lists import event_lines, rule, wrapped
 from tuiha.tui.draw.marks import state_mark
 from tuiha.tui.draw.plots import fitting_plots
@@ -31,6 +31,7 @@ from tuiha.tui.views.wall.letters import fitting_scale, large
 from tuiha.tui.views.wall.pools import OnWall, all_pools
 from tuiha.words.next import command
 from tuiha.words.problems import detail, means, state
+from tuiha.words.serving import serving
 
 WALL = "WALL"
 SIDE = 30  # cells from which words stand beside the large ones
@@ -120,10 +121,10 @@ def _band(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]
 
 def _users(pool: OnWall, snapshot: Snapshot) -> list[str]:
     """For how long it is so, and how many users are served or are not."""
-    there, total = attendance(snapshot)
+    there, total = serving(snapshot)
     users = snapshot.users or 0
     lost = users if not there else sum(one.users or 0 for one in snapshot.servers if one.state not in SERVING)
-    since = _bad_since(snapshot)
+    since = _bad_since(snapshot) if snapshot.unserved_since is None else snapshot.unserved_since
     lasting = "" if since is None else figures.duration(pool.view.now - since)
     told = []
     if snapshot.verdict is Verdict.DOWN and lasting:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.head import VERDICT_STYLES, attendance
+from tuiha.tui.draw.head import VERDICT_STYLES
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.marks import DOWN, IDLE, OK, WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, right, spread
@@ -14,6 +14,7 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.watch.child.messages import KnownVerdict
 from tuiha.words.problems import what
+from tuiha.words.serving import serving
 
 MARKS = {"well": OK, "warning": WARN, "bad": DOWN}
 
@@ -80,7 +81,7 @@ def _row(pool: OnWall, here: bool, name: int, width: int) -> Line:
     snapshot = pool.view.snapshot
     word, style = word_of(pool)
     interval = snapshot.interval if snapshot is not None else 1.0
-    there, total = attendance(snapshot) if snapshot is not None else (0, 0)
+    there, total = serving(snapshot) if snapshot is not None else (0, 0)
     problem = f"{snapshot.problems[0].subject} {what(snapshot.problems[0])}" if snapshot and snapshot.problems else ""
     age = "-" if snapshot is None else figures.age_text(pool.view.age, interval)
     return Line(fit((

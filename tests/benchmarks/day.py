@@ -155,7 +155,7 @@ def _look(watcher: Watcher, shown: str, step: float) -> None:
     users = watcher.history("corp-east", "users")
     expected = [users_at(turn) for turn in range(max(0, last + 1 - len(users)), last + 1)]
     assert list(users)[-len(expected) :] == expected
-    assert f"USERS  now {count(expected[-1])}  most {count(max(expected))}" in shown, shown
+    assert f"USERS  now {count(expected[-1])}  peak {count(max(expected))}" in shown, shown
     guests = [hour for hour in range(24) if watcher.history(f"guest{hour}", "users")]
     assert guests == [int(last * step // HOUR)]
 

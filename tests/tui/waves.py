@@ -9,7 +9,7 @@ from tuiha.watch.history import History
 
 _SWINGS = {  # metric -> share of the figure by which it goes up and down, and at least how much
     "users": (0.02, 0.0), "requests_per_second": (0.3, 0.0), "latency_ms": (0.4, 0.0),
-    "availability_index": (0.07, 0.0), "transactions_per_second": (0.2, 0.0), "sessions": (0.04, 0.0),
+    "full": (0.07, 0.0), "transactions_per_second": (0.2, 0.0), "sessions": (0.04, 0.0),
     "pool_sessions": (0.12, 0.0), "lag_bytes": (0.0, 800.0), "lag_seconds": (0.0, 0.003), "queue": (0.0, 2.0),
     "cpu_percent": (0.3, 0.0), "host_cpu_percent": (0.3, 0.0),
 }

@@ -66,7 +66,7 @@ _EFFECTS = {ProblemCode.SERVER_WAITING: "wait", ProblemCode.SERVER_CUT_OFF: "get
 
 
 def within(text: str, width: int) -> str:
-    """As much of a text as fits, ended between two clauses, else between two words: a cut must not say another thing."""
+    """As much of a text as fits, ended between two clauses, else between two words: a cut must mean the same."""
     if len(text) <= width:
         return text
     ends = [found.start() for found in _END.finditer(text) if found.start() < width]

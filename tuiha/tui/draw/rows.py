@@ -140,8 +140,8 @@ def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Row:
     astray = is_astray(server, snapshot)
     return Row(
         name=server.name, kind=NodeKind.SERVER, role="server", state=server.state, shown=server.state,
-        target=server.target, rank=3, stale=stale, age=text, age_seconds=age, users=server.users, devices=server.devices,
-        rate=server.requests_per_second, latency=server.latency_ms,
+        target=server.target, rank=3, stale=stale, age=text, age_seconds=age, users=server.users,
+        devices=server.devices, rate=server.requests_per_second, latency=server.latency_ms,
         full=server.full, limited_by=server.limited_by or "", load=server.cpu_percent, memory=server.memory_bytes,
         database=server.database, astray=astray, host=_host(server.address),
         note=_note(note(server), "wrong database" if astray else ""),

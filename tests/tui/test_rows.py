@@ -18,7 +18,7 @@ from tuiha.tui.draw.filter import parse
 from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
 from tuiha.tui.draw.spans import clean, plain, width_of
 from tuiha.tui.draw.trends import Trends
-from tuiha.words.notes import within
+from tuiha.words.states import within
 
 SIGHT = ColumnSight(AT, Trends(lambda node, metric: ()))
 

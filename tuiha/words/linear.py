@@ -13,8 +13,7 @@ from tuiha.model.problems.operation import Running
 from tuiha.model.words import count, names, span
 from tuiha.words import events, problems
 from tuiha.words.next import command
-from tuiha.words.serving import served
-from tuiha.words.states import OUT_OF_SERVICE, of_manager
+from tuiha.words.states import OUT_OF_SERVICE, of_manager, served
 
 
 def event(found: Event) -> str:

@@ -12,8 +12,7 @@ from tuiha.model.words import count, names, size, span
 from tuiha.words.mail import explained
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
-from tuiha.words.serving import served
-from tuiha.words.states import note
+from tuiha.words.states import note, served
 
 _MARK = {Severity.BAD: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
 

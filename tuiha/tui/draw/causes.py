@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind, Severity, Snapshot
-from tuiha.model.problems.folding import Folded, folded
+from tuiha.model.problems.symptoms import Folded, folded
 from tuiha.tui.draw.head import SEVERITY_STYLES, problem_spans
 from tuiha.tui.draw.lists import rule, wrapped
 from tuiha.tui.draw.marks import DOWN, WARN
 from tuiha.tui.draw.spans import Line, Span, fit, left, spread
 from tuiha.words.next import command
-from tuiha.words.notes import symptoms
 from tuiha.words.problems import means
+from tuiha.words.states import symptoms
 
 _MARKS = {Severity.BAD: DOWN, Severity.WARNING: WARN, Severity.NOTE: "·"}
 _NAMES = 17  # cells of the names of nodes with a symptom

@@ -16,7 +16,7 @@ from tuiha.tui.draw.marks import CURSOR, DOWN, OK, STALE, WARN, sparkline, state
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.draw.spans import Line, Span, clean, left, right
 from tuiha.tui.draw.trends import Trends
-from tuiha.words.notes import within
+from tuiha.words.states import within
 
 SPARK_CELLS = 10
 ROOMY = 100  # from this width on there is air between columns

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Protection, Severity, Snapshot, Verdict
-from tuiha.model.problems.folding import folded
+from tuiha.model.problems.symptoms import folded
 from tuiha.model.reports import DatabaseState
 from tuiha.model.scene import GONE, seen
 from tuiha.tui.draw import figures
@@ -18,7 +18,7 @@ from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, w
 from tuiha.tui.draw.view import View
 from tuiha.words import next as following
 from tuiha.words import problems, states
-from tuiha.words.serving import served, serving
+from tuiha.words.states import served, serving
 
 VERDICT_STYLES: dict[Verdict, str] = {
     Verdict.HEALTHY: "well",

@@ -16,13 +16,13 @@ from tuiha.model.facts import (
     Snapshot,
     SprayerFacts,
 )
-from tuiha.model.problems.folding import folded
+from tuiha.model.problems.symptoms import folded
 from tuiha.model.reports import DatabaseRole, DatabaseState, NodeState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.spans import clean
-from tuiha.words import notes
+from tuiha.words import states
 from tuiha.words.states import note
 
 T = TypeVar("T")
@@ -81,11 +81,11 @@ def _troubled(snapshot: Snapshot) -> dict[str, Trouble]:
 def _told(row: Row, facts: Facts, trouble: Trouble | None) -> Row:
     """The row with its mark, and with the reason for it: no mark is without one."""
     problem, cause = trouble or (None, None)
-    shown = notes.state(facts, problem) if isinstance(facts, ServerFacts) else row.state
+    shown = states.shown(facts, problem) if isinstance(facts, ServerFacts) else row.state
     rank = _rank(row, None if problem is None else problem.severity)
-    said = row.note if problem is None else clean(notes.why(problem, cause, shown))
+    said = row.note if problem is None else clean(states.why(problem, cause, shown))
     if row.stale:
-        ago = notes.seen_ago(row.age_seconds)
+        ago = states.seen_ago(row.age_seconds)
         said = ago if rank == STALE_RANK or not said else said
     elif rank < STALE_RANK and not said:
         said = shown.lower()

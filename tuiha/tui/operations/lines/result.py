@@ -14,7 +14,7 @@ from tuiha.tui.operations.lines.plan import apart, title_of
 from tuiha.tui.operations.lines.steps import RESULTS, STUCK
 from tuiha.tui.operations.operator import StartedOperation
 from tuiha.words.results import MEANINGS, WORDS, clock, cost, requests, users
-from tuiha.words.serving import serving
+from tuiha.words.states import serving
 
 _LABEL = 14  # cells of "Data loss" and its like
 _TOLD = frozenset({"outage_ms", "unserved_ms", "protected", "requests_delayed", "requests_failed",

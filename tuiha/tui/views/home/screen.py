@@ -67,7 +67,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RowsWanted:
     """How many rows each part of Home would fill."""
 
     nodes: int
@@ -77,7 +77,7 @@ class Wanted:
     events: int = EVENTS
 
 
-def shape(height: int, wanted: Wanted) -> Shape:
+def shape(height: int, wanted: RowsWanted) -> Shape:
     """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table."""
     top = wanted.top
     if height < TABLE_FROM:
@@ -146,7 +146,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         self._wide = wide
         top = self._top_lines(body, width, height) if wide else self._short_top(body, width, height)
         causes = len(self._causes(body, width, CAUSES_MOST)) if wide else 0
-        parts = shape(height, Wanted(len(rows), len(top), wide, causes, len(body.events)))
+        parts = shape(height, RowsWanted(len(rows), len(top), wide, causes, len(body.events)))
         self._head.show(self.head(live, width)[: parts.head], parts.head)  # where there is a picture, line 3 is in it
         self._picture.show(aged(body, top), len(top))
         self._paint_table(body, parts, width, rows)

@@ -31,7 +31,7 @@ from tuiha.tui.views.wall.letters import fitting_scale, large
 from tuiha.tui.views.wall.pools import OnWall, all_pools
 from tuiha.words.next import command
 from tuiha.words.problems import detail, means, state
-from tuiha.words.serving import serving
+from tuiha.words.states import serving
 
 WALL = "WALL"
 SIDE = 30  # cells from which words stand beside the large ones

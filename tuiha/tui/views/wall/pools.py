@@ -14,7 +14,7 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.watch.child.messages import KnownVerdict
 from tuiha.words.problems import what
-from tuiha.words.serving import serving
+from tuiha.words.states import serving
 
 MARKS = {"well": OK, "warning": WARN, "bad": DOWN}
 

@@ -77,6 +77,8 @@ class ServerDocument(TypedDict):
     devices: Annotated[Count | None, "their devices, seen in the last 15 minutes"]
     availability_index: Annotated[Annotated[int, AtLeast(-200), AtMost(100)] | None,
                                   "0 to 100 available, -100 to -1 overloaded, -200 draining"]
+    full_percent: Annotated[float | None, "how much of its limit the scarcest resource uses; over 100: overloaded"]
+    limited_by: Annotated[str | None, "that resource"]
     database: Annotated[str | None, "the database that it is attached to"]
     lease_seconds: Annotated[float | None, "what is left of its right to use that database"]
     requests_per_second: float | None
@@ -273,6 +275,7 @@ class StatusDocument(TypedDict):
     epoch: Annotated[int | None, "counts database changes"]
     protection: Annotated[Protection | None,
                           "`protected`: the secondary has every acknowledged write and may take over"]
+    unserved_since: Annotated[Time | None, "since when no server has had a lease; null while one has"]
     problems: Annotated[list[ProblemDocument], "worst first"]
     servers: list[ServerDocument]
     databases: list[DatabaseDocument]

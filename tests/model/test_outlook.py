@@ -22,22 +22,22 @@ def pool(*servers: Candidate) -> dict[str, Candidate]:
 def test_it_stays_where_it_has_the_most_points() -> None:
     found = outlook(pool(), BOUND)
     assert (found.next, found.if_lost) == ("s1", "s2")
-    assert found.why.startswith("s1 has the most points for it: 60 + 30")
-    assert "s2, has 80" in found.why
+    assert found.why.startswith("s1 scores best: 90 (60 free + 30 for staying)")
+    assert "s2 with 80" in found.why
     assert [(one.server, one.total) for one in found.points] == [("s1", 90), ("s2", 80), ("s3", 70)]
 
 
 @pytest.mark.parametrize(("servers", "bound", "following", "why"), [
-    ((S1, replace(S2, availability_index=95)), BOUND, "s2", "s2 would serve it better"),
+    ((S1, replace(S2, availability_index=95)), BOUND, "s2", "s2 scores better"),
     ((S1, replace(S2, availability_index=95)), replace(BOUND, locked=True), "s1", "locked there"),
     ((S1, replace(S2, availability_index=95)), replace(BOUND, pinned=True), "s1", "pinned to s1"),
-    ((replace(S1, alive=False), S2), replace(BOUND, pinned=True), "s2", "s1 is gone"),
+    ((replace(S1, alive=False), S2), replace(BOUND, pinned=True), "s2", "s1 is down"),
     ((replace(S1, availability_index=-200), S2), BOUND, "s2", "s1 is draining"),
     ((replace(S1, availability_index=-5),), BOUND, "s1", "overloaded, but no server may take it"),
-    ((replace(S1, alive=False),), BOUND, None, "s1 is gone"),
+    ((replace(S1, alive=False),), BOUND, None, "s1 is down"),
     ((S1, S2), None, "s2", "no device was here yet"),
     ((S1, S2), replace(BOUND, expired=True), "s2", "for a long time"),
-    ((), BOUND, None, "s1 is gone"),
+    ((), BOUND, None, "s1 is down"),
 ])
 def test_every_reason(
     servers: tuple[Candidate, ...], bound: BoundUser | None, following: str | None, why: str

@@ -70,7 +70,7 @@ async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
         await pilot.press("down", "enter")
         await seen(pilot, lambda: "── anna ─" in text(pilot))
         shown = text(pilot)
-        for told in ("s1, for 3h00m, generation 4", "s1 has the most points for it: 60 + 30", "if s1 is lost: s2",
+        for told in ("s1, for 3h00m, generation 4", "s1 scores best: 90 (60 free + 30", "if s1 is lost: s2",
                      "mail1 of east; 2 devices, last sync 7s ago", "s3 draining", "names from 'an': 2"):
             assert told in shown, told
         await pilot.press("escape", "escape")

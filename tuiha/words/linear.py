@@ -107,7 +107,7 @@ _KINDS: Mapping[str, str] = {NodeKind.MAIL: "mail server", NodeKind.SERVER: "poo
 _CONDITIONS: Mapping[Condition, str] = {
     Condition.RUNNING: "is running",
     Condition.INTERRUPTED: "is INTERRUPTED, and keeps the pool",
-    Condition.HALF_WAY: "has stopped HALF-WAY, and keeps the pool",
+    Condition.HALF_WAY: "has stopped HALF-WAY, and blocks other operations",
     Condition.UNKNOWN: "has an UNKNOWN outcome, and keeps the pool",
 }
 _STEPS: Mapping[StepStatus, str] = {

@@ -50,7 +50,7 @@ async def test_a_dropped_session_is_noticed_at_once_and_all_is_taken_up_anew(
         await admin.close()
     assert ended == 1
     await until(lambda: one.gate.attachment not in (None, first), "another attachment")
-    assert "dropped a session" in first.why
+    assert "closed a connection" in first.why
     assert await one.gate.read(lambda c: c.fetchval(COUNT)) == 0
 
 

@@ -78,21 +78,21 @@ def _why(
     if bound is None:
         return "no device was here yet: nobody monitors this user"
     if here is None:
-        return "no device was here for a long time: nobody monitors this user until one comes"
+        return "no device has connected for a long time: no server monitors this user until one does"
     current = candidates.get(here)
     if current is None or not current.alive:
-        return f"{here} is gone: the other servers are taking its users"
+        return f"{here} is down: other servers are taking its users"
     if current.availability_index <= DRAINING:
         return f"{here} is draining: its users are leaving"
     if bound.pinned:
-        return f"pinned to {here}: it stays while {here} lives"
+        return f"pinned to {here}: the user stays while {here} is alive"
     if bound.locked:
-        return f"moved to {here} a while ago, and locked there"
+        return f"moved to {here} some minutes ago, and locked there"
     if following != here:
-        return f"{following} would serve it better: it moves when its device comes"
+        return f"{following} scores better: the user moves when a device connects"
     mine = next(one for one in points if one.server == here)
     if mine.against:
         return f"{here} is {mine.against}, but no server may take it"
     rival = next((one for one in points if one.server != here and not one.against), None)
-    beside = "" if rival is None else f"; the next best, {rival.server}, has {rival.total}"
-    return f"{here} has the most points for it: {mine.index} + {mine.added} because it is there{beside}"
+    beside = "" if rival is None else f"; next best: {rival.server} with {rival.total}"
+    return f"{here} scores best: {mine.index + mine.added} ({mine.index} free + {mine.added} for staying){beside}"

@@ -201,8 +201,8 @@ class Attachment:
     def lose(self) -> None:
         """End it because a session broke: the fence shut it, or the database dropped it."""
         name = self.place.name
-        self.end(f"{name} confirmed no renewal in time: it is gone, or its commits wait for the secondary"
-                 if self.wires.cut else f"{name} dropped a session: all that is known of it is asked anew")
+        self.end(f"lost its lease: {name} did not confirm in time ({name} is down, or waits for the secondary)"
+                 if self.wires.cut else f"{name} closed a connection; checking again")
 
     def end(self, why: str) -> None:
         """End this attachment now: sockets shut, sessions dropped. Only the first reason counts."""

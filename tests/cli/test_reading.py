@@ -194,7 +194,7 @@ def test_check_says_what_is_wrong_with_a_password(configured: Configured, capsys
 def test_check_says_that_it_is_another_database(configured: Configured, capsys: Captured) -> None:
     database = configured.settings["database"] | {"system_identifier": "42"}
     found = check(configured, capsys, 1, database=database)
-    assert "by the configuration it must be 42" in found["db1"]
+    assert "the configuration expects 42" in found["db1"]
     assert "another physical database" in found["db2"]
 
 

@@ -151,8 +151,8 @@ async def test_no_undo_when_viewing_or_past_the_point_of_no_return(unlocked: boo
 
 
 @pytest.mark.parametrize(("state", "word", "means"), [
-    ("failed", "FAILED", "certain"), ("unknown", "UNKNOWN", "do not take it for failed"),
-    ("undone", "UNDONE", "taken back"),
+    ("failed", "FAILED", "certain"), ("unknown", "UNKNOWN", "check before you repeat it"),
+    ("undone", "UNDONE", "undone"),
 ])
 async def test_unknown_is_never_called_failed(state: str, word: str, means: str) -> None:
     operator = FakeOperator()

@@ -509,7 +509,7 @@ _TEXTS: Mapping[FindingCode, _Text] = {
         "database {f.name} has CONNECTION LIMIT {f.limit}",
         "all servers together may need {f.wanted}: in a failover some are refused", _limited("DATABASE")),
     _C.ACCESS_HIDDEN: _Text(
-        "the access rules (pg_hba.conf) cannot be read",
+        "tuiha may not read the access rules (pg_hba.conf)",
         "a role that can log in without a password would not be noticed",
         f"create the function access_rules of {_STEP_3}"),
     _C.ACCESS_RULE_BROKEN: _Text(

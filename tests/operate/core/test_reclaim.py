@@ -103,7 +103,7 @@ async def test_a_result_that_was_lost_after_the_pool_was_given_back(studio: Stud
     await studio.by().resume(operation)
     state = studio.by().operation(operation)
     assert (state.state, state.settled) == ("cancelled", True)
-    assert "had given the pool back" in state.text
+    assert "had released the pool" in state.text
     assert studio.wall["done"] == [1, 2, 3, 4]  # and nothing was done again
 
 

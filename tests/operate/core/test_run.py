@@ -182,7 +182,7 @@ async def test_a_living_runner_turns_back_when_asked(studio: Studio, how: str) -
     await studio.by("eve").steer(IntentWay(how), operation)
     state = await studio.end(operation)
     assert (state.state, state.changed) == ({"cancel": "cancelled", "undo": "undone"}[how], False)
-    assert state.text.startswith(f"{'cancelled' if how == 'cancel' else 'taken back'} by eve")
+    assert state.text.startswith(f"{'cancelled' if how == 'cancel' else 'undone'} by eve")
     assert is_as_before(studio)
 
 

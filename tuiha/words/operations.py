@@ -112,7 +112,7 @@ ENDINGS: Mapping[Ending, Template] = {
     Ending.TAKEN_BACK_BY: "undone by {who}",
 }
 
-_NO_WAY_BACK = "operation {operation} cannot be taken back: step {steps} has no way back. `tuiha resume {operation}` " \
+_NO_WAY_BACK = "operation {operation} cannot be undone: step {steps} has no way back. `tuiha resume {operation}` " \
                "finishes it"
 _RECLAIM = "`tuiha plan reclaim` ends it by what the ledger and the databases say"
 
@@ -216,23 +216,23 @@ REFUSALS: Mapping[Refused, Template] = {
                   "new operation leads back",
     Refused.PAST_TO_CANCEL: "operation {operation} is past its point of no return: it can only be finished",
     Refused.NO_WAY_BACK: _NO_WAY_BACK,
-    Refused.HALF_WAY: "operation {operation} stands half-way, before its point of no return: `tuiha resume "
+    Refused.HALF_WAY: "operation {operation} stopped half-way, before its point of no return: `tuiha resume "
                       "{operation}` or `tuiha undo {operation}`",
     Refused.STARTING: "operation {operation} is only just starting; try again in a minute",
     Refused.IN_PHASE: _in_phase,
-    Refused.NO_END: "operation {operation} can neither be finished nor taken back: {how}. `tuiha plan reclaim` works "
-                    "out what is left to be done",
-    Refused.PASSED_BACK: "operation {operation} was being taken back, and its point of no return is passed: {how}. "
-                         "`tuiha plan reclaim` works out what is left to be done",
+    Refused.NO_END: "operation {operation} can neither be finished nor undone: {how}. `tuiha plan reclaim` plans the "
+                    "remaining steps",
+    Refused.PASSED_BACK: "operation {operation} was being undone, but its point of no return is passed: {how}. "
+                         "`tuiha plan reclaim` plans the remaining steps",
     Refused.MAYBE_PAST: _maybe_past,
-    Refused.NOT_CERTAIN: "operation {operation} is not taken back: {how}. Bring it back, then repeat this; if it is "
-                         "gone for good: `tuiha plan reclaim`",
+    Refused.NOT_CERTAIN: "operation {operation} is not undone: {how}. Start it, then repeat this. If it is lost for "
+                         "good: `tuiha plan reclaim`",
     Refused.FOLDER_GONE: "operation {operation} was started on this host by {owner}, and its folder {folder} is gone "
                          f"or has no readable plan. Restore it, or: {_RECLAIM}",
     Refused.JOURNAL_ELSEWHERE: _journal_elsewhere,
-    Refused.RUN_ELSEWHERE: "operation {operation} is run from {host}; go on there",
-    Refused.HELD_ELSEWHERE: "operation {operation} is run from {host}, which holds it still; go on there, or here a "
-                            "quarter of a minute after that host or its runner has died",
+    Refused.RUN_ELSEWHERE: "operation {operation} is run from {host}: continue there",
+    Refused.HELD_ELSEWHERE: "operation {operation} is run from {host}, which holds it still. Continue there, or here "
+                            "15 s after that host or its process has died",
     Refused.NOBODY_HAS_IT: "no operation has the pool: there is nothing to reclaim",
     Refused.NO_LEDGER_TO_RECLAIM: "the configuration names no ledger: no operation can have the pool",
     Refused.OTHER_HAS_IT: "operation {operation} has the pool, not {target}",

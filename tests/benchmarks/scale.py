@@ -177,7 +177,7 @@ def dashboard(config: Path, users: int) -> list[Row]:
             terminal.shows("user00")
             wanted = f"user{users - 3:07}"
             began = time.monotonic()
-            terminal.send(wanted)
+            terminal.send(f"/{wanted}")
             terminal.until(lambda seen: any(wanted in line and "p0" in line for line in seen.lines))
             found = time.monotonic() - began
             terminal.send("\x1b")

@@ -22,7 +22,7 @@ STARTS = ("apply", "cancel", "undo", "resume")
 
 def careless(screen: ActingScreen) -> None:
     """What no key does: start without plan, confirmation and pace."""
-    screen.dashboard.operations.apply(switchover(), "db2", (), lambda answer: None)
+    screen.dashboard.operations.apply(switchover(), "db2", "", (), lambda answer: None)
 
 
 def main(target: Path, how: str) -> int:

@@ -172,10 +172,15 @@ async def test_help_is_made_from_the_bindings() -> None:
     async with dashboard(healthy()).run_test(size=(120, 90)) as pilot:
         keys = [entry.key for entry in home(pilot).bound_keys()]
         assert {key.id for key in HOME_KEYS} == {key.id for key in keys}
+        known = home(pilot).bound_keys()
         await pilot.press("question_mark")
         assert isinstance(pilot.app.screen, HelpScreen)
+        shown = text(pilot)
+        for bound in known:
+            assert bound.names[0] in shown, bound.key.id
         for key in keys:
-            assert key.description in text(pilot)
+            if not key.id.startswith(("move.", "view.", "time.")):  # those are one line each
+                assert key.description[:30] in shown, key.id
         await pilot.press("escape", "enter", "question_mark")
         assert "Detail of a node" in text(pilot)
         assert "sort by the next column" not in text(pilot)

@@ -44,7 +44,7 @@ async def test_a_key_plans_and_does_nothing_else(key: str, kind: str) -> None:
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
-        await pilot.press("enter", key)
+        await pilot.press(key)
         await on(pilot, PlanScreen)
         await seen(pilot, lambda: operator.asked("plan")[0] == ("plan", kind, ("ann",)))
         assert not operator.asked("apply")
@@ -58,7 +58,7 @@ async def test_no_key_does_anything_unless_unlocked(key: str) -> None:
     async with running(operator, unlocked=False) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
-        await pilot.press("enter", key)
+        await pilot.press(key)
         assert "locked" in lines(pilot)[-1]
         await pilot.press("v")
         await on(pilot, DevicesScreen)
@@ -75,7 +75,7 @@ async def test_a_disabled_user_says_so_and_why() -> None:
         await opened(pilot)
         await seen(pilot, lambda: "DISABLED" in text(pilot))
         assert "DISABLED for 4m00s: left the firm" in text(pilot)
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
         assert "no server monitors this user: the user is disabled" in lines(pilot)[-1]
 
 
@@ -84,7 +84,7 @@ async def test_devices_are_listed_and_one_is_revoked() -> None:
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "2 devices (1 revoked)" in text(pilot))
-        await pilot.press("enter", "v")
+        await pilot.press("v")
         await on(pilot, DevicesScreen)
         await seen(pilot, lambda: "devices of ann: 2" in text(pilot))
         shown = text(pilot)
@@ -115,7 +115,7 @@ async def test_devices_that_cannot_be_read_say_why() -> None:
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
-        await pilot.press("enter", "v")
+        await pilot.press("v")
         await on(pilot, DevicesScreen)
         await seen(pilot, lambda: "the pool has no user ann" in text(pilot))
         await pilot.press("d")

@@ -97,7 +97,7 @@ def test_keys_as_people_write_them(written: str, name: str | None) -> None:
 async def test_remapped_keys_work_and_are_shown() -> None:
     looks = Looks(keys=keymap({"home.sort": ["z"], "app.help": ["f1"], "view.home": ["h"]}, place))
     app = Dashboard(SampleFeed(healthy()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2, looks=looks)
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(200, 60)) as pilot:
         assert "z sort" in lines(pilot)[-1]
         await pilot.press("o")
         assert "STATE▾" in text(pilot)

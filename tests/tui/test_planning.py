@@ -138,7 +138,8 @@ async def test_f_on_a_mail_server_plans_for_it() -> None:
         await on(pilot, MenuScreen)
         assert "take mail2 out of service" in text(pilot)
         await pilot.press("enter")
-        assert (await planned(pilot)).startswith("tuiha plan failover-mail mail2 --option 'reason=kernel patch'")
+        assert (await planned(pilot)).startswith(
+            "tuiha plan failover-mail mail2 --option 'reason=mail2 DOWN imap 143: connection refused'")
 
 
 async def test_what_cannot_be_planned_says_why() -> None:

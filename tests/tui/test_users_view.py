@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from tests.tui.acting import on, running
@@ -13,9 +14,12 @@ from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.users.placement import Biases, Candidate
+from tuiha.tui.operations.screens.list import OperationList
 from tuiha.tui.operations.screens.menu import MenuScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
+from tuiha.tui.views.help.screen import HelpScreen
 from tuiha.tui.views.home.screen import HomeScreen
+from tuiha.tui.views.problems.screen import ProblemsScreen
 from tuiha.tui.views.users.pages import PAGE
 from tuiha.tui.views.users.screen import UsersScreen
 from tuiha.watch.lookup import NoPage, UserPage
@@ -65,7 +69,7 @@ async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "anna" in text(pilot))
-        await pilot.press("a", "n")
+        await pilot.press("slash", "a", "n")
         await seen(pilot, lambda: ("find_users", "an", "", PAGE) in operator.asked("find_users"))
         await pilot.press("down", "enter")
         await seen(pilot, lambda: "── anna ─" in text(pilot))
@@ -89,7 +93,7 @@ async def test_a_user_without_mail_is_marked_and_never_called_monitored() -> Non
         bob, = [line for line in lines(pilot) if " bob " in line]
         assert "▲" in bob
         assert "NO MAIL" in bob
-        await pilot.press("enter", "j")
+        await pilot.press("j")
         await seen(pilot, lambda: "── bob ─" in text(pilot))
         assert "No mail mail server does not answer (connection refused by mail2), for 46s" in text(pilot)
         assert "monitored through" not in text(pilot)
@@ -99,20 +103,47 @@ async def test_a_user_without_mail_is_marked_and_never_called_monitored() -> Non
         await seen(pilot, lambda: "not monitored, because no pool server has this user" in text(pilot))
 
 
-async def test_what_is_typed_right_after_the_key_of_the_view_is_a_name() -> None:
+async def test_what_is_typed_right_after_the_slash_is_a_name() -> None:
     operator = FakeOperator()
     operator.page = page("ann")
     async with running(operator) as pilot:
-        await pilot.press("5", "w", "a", "6")
+        await pilot.press("5", "slash", "w", "a", "6")
         await seen(pilot, lambda: ("find_users", "wa6", "", PAGE) in operator.asked("find_users"))
         assert isinstance(pilot.app.screen, UsersScreen)
+
+
+@pytest.mark.parametrize(("key", "screen"), [
+    ("6", OperationList), ("1", HomeScreen), ("question_mark", HelpScreen), ("exclamation_mark", ProblemsScreen),
+])
+async def test_keys_lead_away_as_everywhere(key: str, screen: type) -> None:
+    operator = FakeOperator()
+    operator.page = page("ann")
+    async with running(operator) as pilot:
+        await opened(pilot)
+        await pilot.press("b", key)  # a letter alone finds nobody
+        await on(pilot, screen)
+        assert {call[1] for call in operator.asked("find_users")} == {""}
+
+
+async def test_q_leaves_from_the_users_and_a_search_is_shown_until_esc() -> None:
+    operator = FakeOperator()
+    operator.page = page("ann")
+    async with running(operator) as pilot:
+        await opened(pilot)
+        assert "/ finds a user" in text(pilot)
+        await pilot.press("slash", "a", "enter")
+        assert "names from 'a': 1   esc shows all" in text(pilot)
+        await pilot.press("escape")
+        assert "all names: 1" in text(pilot)
+        await pilot.press("q")
+        await seen(pilot, lambda: not pilot.app.is_running)
 
 
 async def test_an_answer_that_comes_late_never_replaces_a_newer_one() -> None:
     operator = Slow()
     async with running(operator) as pilot:
         await opened(pilot)
-        await pilot.press("a", "n", "n")
+        await pilot.press("slash", "a", "n", "n")
         await seen(pilot, lambda: [one[0] for one in operator.open][-3:] == ["a", "an", "ann"])
         operator.reply("ann", page("ann"))
         await seen(pilot, lambda: "── ann ─" in text(pilot))
@@ -130,7 +161,7 @@ async def test_the_screen_goes_on_while_nothing_is_answered() -> None:
     async with running(operator) as pilot:
         await opened(pilot)
         assert "all names: reading" in text(pilot)
-        await pilot.press("x")
+        await pilot.press("slash", "x")
         await seen(pilot, lambda: "names from 'x': reading" in text(pilot))
         operator.reply("x", NoPage("the database did not answer in 5 s"))
         await seen(pilot, lambda: "did not answer in 5 s" in text(pilot))
@@ -144,7 +175,7 @@ async def test_the_next_page_is_read_near_the_end_of_the_one_before() -> None:
         await opened(pilot)
         await seen(pilot, lambda: "100 and more" in text(pilot))
         operator.page = page("userz", more=False)
-        await pilot.press("enter", "G")
+        await pilot.press("G")
         await seen(pilot, lambda: ("find_users", "", "user099", PAGE) in operator.asked("find_users"))
         await seen(pilot, lambda: "all names: 101" in text(pilot))
 
@@ -155,7 +186,7 @@ async def test_m_offers_servers_and_plans_the_move() -> None:
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
-        await pilot.press("enter", "m")
+        await pilot.press("m")
         await on(pilot, MenuScreen)
         shown = text(pilot)
         assert "move ann to s2" in shown
@@ -175,7 +206,7 @@ async def test_m_is_greyed_unless_unlocked() -> None:
     async with running(operator, unlocked=False) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
-        await pilot.press("enter", "m")
+        await pilot.press("m")
         assert "locked" in lines(pilot)[-1]
         assert isinstance(pilot.app.screen, UsersScreen)
 

@@ -393,7 +393,7 @@ async def test_line_2_names_the_key_where_it_works_and_only_there() -> None:
                     operator=FakeOperator(), looks=Looks(keys={"home.failover": "z"}))
     async with app.run_test(size=(80, 24)) as pilot:
         assert lines(pilot)[1].endswith("next: z  plan failover")
-        await pilot.press("5", "escape")
+        await pilot.press("5")
         assert lines(pilot)[1].endswith("next: plan failover")
     async with dashboard(snapshot).run_test(size=(80, 24)) as pilot:
         assert lines(pilot)[1].endswith("next: plan failover")  # it only watches: no key leads there

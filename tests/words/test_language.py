@@ -98,7 +98,7 @@ def outcome() -> list[object]:
     """All that is decided and drawn, without the letters of sentences."""
     alarms = Alarms(bell=True, notify=True)
     return [(screens(snapshot, happened, 80), screens(snapshot, happened, 120), exported(snapshot),
-             suggested(snapshot), len(unlock.suggested(snapshot)), alarms.sound(snapshot),
+             suggested(next(iter(snapshot.problems), None)), len(unlock.suggested(snapshot)), alarms.sound(snapshot),
              [item.rank for item in event_items(happened, snapshot.at)]) for snapshot, happened in every(DRAWN)]
 
 

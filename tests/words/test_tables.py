@@ -40,7 +40,7 @@ def test_each_code_has_its_words(table: Mapping[object, object], codes: object) 
 @pytest.mark.parametrize(("then", "told", "pressed"), [
     (plan("failover"), "tuiha plan failover", "f"),
     (plan("failover-mail", "mail2"), "tuiha plan failover-mail mail2", "f"),
-    (plan("rejoin", "db2"), "tuiha plan rejoin db2", None),
+    (plan("rejoin", "db2"), "tuiha plan rejoin db2", "f"),
     (plan("enable", "s2"), "tuiha plan enable s2", "e"),
     (serve("s2"), "tuiha serve s2", None),
     (serve(), "tuiha serve NAME", None),

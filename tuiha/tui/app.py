@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tuiha.watch.recording.replay import Replay
 
 SETTLED_AFTER = 0.5  # seconds: what the first snapshot need not wait for comes when that is painted
+PROBLEM_LIST, DETAIL = "problems", "detail"  # screens
 PICTURE_FOR = 2.0  # seconds that an old picture stays when no look at the pool comes to an end
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
 _log = logging.getLogger(__name__)
@@ -194,6 +195,14 @@ class Dashboard(TerminalApp, inherit_bindings=False):
 
     # Actions of every screen
 
+    def action_show_problems(self) -> None:
+        """What is wrong, worst first."""
+        from tuiha.tui.views.problems.screen import ProblemsScreen
+
+        if not self.is_open(PROBLEM_LIST):
+            self.installed(PROBLEM_LIST, ProblemsScreen).begin()
+        self.bring(PROBLEM_LIST)
+
     def action_show_help(self) -> None:
         """The keys of the screen in front."""
         from tuiha.tui.views.help.screen import HelpScreen
@@ -288,6 +297,13 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         if not self.is_open(name):
             self.push_screen(name)
 
+    def bring(self, name: str) -> None:
+        """Put an installed screen in front; one that is behind others comes back, and those are left."""
+        if not self.is_open(name):
+            self.push_screen(name)
+        while self.screen is not self.get_screen(name):
+            self.pop_screen()
+
     def leave_all(self, names: Collection[str]) -> None:
         """Leave the screens of these names that are in front, one after the other."""
         leaving = [self.get_screen(name) for name in names if self.is_screen_installed(name)]
@@ -377,7 +393,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         """The detail of a node."""
         detail = self._detail()
         detail.choose(node)
-        self.push_screen(detail)
+        self.bring(DETAIL)
 
     def show_devices(self, user: str) -> None:
         """The devices of a user."""
@@ -389,7 +405,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
     def _detail(self) -> DetailScreen:
         from tuiha.tui.views.detail.screen import DetailScreen
 
-        return self.installed("detail", DetailScreen)
+        return self.installed(DETAIL, DetailScreen)
 
     # Failure: the terminal is left clean, and `run` says in words what happened
 

@@ -10,10 +10,11 @@ from textual.binding import ActiveBinding, Binding
 from tuiha.model.operations.catalogue import KEYS
 
 HOME = "home"
+VIEW = "view."  # how the ids of keys of views begin
 SHOWN = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
     "comma": ",", "full_stop": ".", "less_than_sign": "<", "greater_than_sign": ">", "equals_sign": "=", "at": "@",
-    "space": "space", "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
+    "space": "space", "exclamation_mark": "!", "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
 }
 
 
@@ -69,24 +70,26 @@ class ViewEntry:
     name: str
     title: str
     shows: str  # a few words for the help
+    short: str = ""  # for the frame; empty: the title
 
 
 VIEWS: tuple[ViewEntry, ...] = (
     ViewEntry("1", HOME, "Home", "the whole pool"),
-    ViewEntry("2", "database", "Database", "the pair, and who is attached to which"),
-    ViewEntry("3", "sprayers", "Sprayers", "who carries devices, what is behind each"),
-    ViewEntry("4", "mail", "Mail", "the clusters, and who stands in for whom"),
+    ViewEntry("2", "database", "Database", "the pair, and the servers attached to each", "DB"),
+    ViewEntry("3", "sprayers", "Sprayers", "the load balancers, and the servers behind each"),
+    ViewEntry("4", "mail", "Mail", "the mail clusters and their servers"),
     ViewEntry("5", "users", "Users", "find a user, see where it is and why, move it"),
-    ViewEntry("6", "operations", "Operations", "what runs and what ran, by whom and why"),
+    ViewEntry("6", "operations", "Operations", "operations that run or ran, with their reasons", "Ops"),
     ViewEntry("7", "events", "Events", "what changed, when"),
     ViewEntry("0", "pool", "Pool", "its figures over the last 15 minutes"),
 )
+NAMED = VIEWS[:7]  # on the frame
 
 
 def view_keys() -> tuple[Key, ...]:
     """The keys of the views, in their order."""
     return tuple(
-        Key(f"view.{view.name}", view.key, f"app.show_view('{view.name}')", f"{view.title}: {view.shows}")
+        Key(f"{VIEW}{view.name}", view.key, f"app.show_view('{view.name}')", f"{view.title}: {view.shows}")
         for view in VIEWS
     )
 
@@ -100,7 +103,7 @@ def operation_keys(view: str) -> tuple[Key, ...]:
 
 
 TIME_KEYS: tuple[Key, ...] = (
-    Key("time.travel", "t", "app.time_travel", "the pool as it was recorded (REPLAY); again: as it is"),
+    Key("time.travel", "t", "app.time_travel", "the recording, and back"),
     Key("time.before", "comma", "app.time_step(-1)", "in a recording: the snapshot before"),
     Key("time.after", "full_stop", "app.time_step(1)", "in a recording: the next snapshot"),
     Key("time.change_before", "less_than_sign", "app.time_change(-1)", "in a recording: the change before"),
@@ -109,16 +112,19 @@ TIME_KEYS: tuple[Key, ...] = (
         "in a recording: what differs from the snapshot before"),
     Key("time.go", "at", "app.time_screen('jump')", "in a recording: go to a moment, or to an incident"),
 )
+PROBLEMS = Key("app.problems", "exclamation_mark", "app.show_problems",
+               "what is wrong, what users notice, and what to do, worst first", "problems")
 EVERYWHERE: tuple[Key, ...] = (
+    PROBLEMS,
     Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help", first=True),
     Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
     Key("app.pause", "p", "app.pause", "stop painting, or go on; polling and lines 1 to 3 go on", "pause"),
     Key("app.palette", "ctrl+p", "app.palette", "everything that can be done here, by name", "actions"),
     Key("app.command", "colon", "app.command", "a command, as in the shell: :drain s2", "command"),
-    Key("app.copy", "y", "app.copy", "copy the shell command for what is selected"),
-    Key("operation.attach", "a", "app.attach", "follow the operation that runs, whoever started it"),
-    Key("app.suspend", "ctrl+z", "app.suspend_process", "back to the shell for a while; `fg` returns"),
-    Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
+    Key("app.copy", "y", "app.copy", "copy the shell command"),
+    Key("operation.attach", "a", "app.attach", "watch the operation"),
+    Key("app.suspend", "ctrl+z", "app.suspend_process", "suspend; `fg` resumes"),
+    Key("app.redraw", "ctrl+l", "app.redraw", "draw the screen again"),
     *view_keys(),
     *TIME_KEYS,
     Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit", first=True),

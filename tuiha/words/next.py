@@ -67,6 +67,8 @@ _COMMANDS: Mapping[Action, Callable[[Next], str]] = {
 _KEYS: Mapping[tuple[Action, str], str] = {
     (Action.PLAN, "failover"): "f",
     (Action.PLAN, "degrade"): "f",
+    (Action.PLAN, "protect"): "f",
+    (Action.PLAN, "rejoin"): "f",
     (Action.PLAN, "failover-mail"): "f",
     (Action.PLAN, "return-mail"): "f",
     (Action.PLAN, "rebalance"): "r",

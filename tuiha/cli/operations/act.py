@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import progress, say
+from tuiha.model.operations.catalogue import LONGEST_REASON, REASON
 from tuiha.model.operations.plans import CheckVerdict
 
 if TYPE_CHECKING:
@@ -23,10 +24,22 @@ ACTING = ("confirm", "reason", "override", "detach")  # arguments that only an o
 def add_acting(parser: argparse.ArgumentParser) -> None:
     """Add --confirm, --reason, --override and --detach."""
     parser.add_argument("--confirm", metavar="NAME", help="the name that the plan asks for; without it, it is typed")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the operation")
+    add_reason(parser)
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],
                         help="continue although this check is bad; needs a reason; may be repeated")
     parser.add_argument("--detach", action="store_true", help="do not wait for the end of the operation")
+
+
+def add_reason(parser: argparse.ArgumentParser) -> None:
+    """Add --reason."""
+    parser.add_argument("--reason", metavar="TEXT", default="", type=_reason,
+                        help=f"why; recorded with the operation, at most {LONGEST_REASON} characters")
+
+
+def _reason(text: str) -> str:
+    if wrong := REASON.against(text):
+        raise argparse.ArgumentTypeError(wrong)
+    return text
 
 
 def refuse_acting(arguments: argparse.Namespace) -> None:

@@ -112,13 +112,15 @@ class Option:
     form: Form = Form.TEXT
     usual: float = 0.0  # of a number that is left out
     least: float = 0.0
-    most: float = 0.0
+    most: float = 0.0  # of a text: characters
     choices: tuple[str, ...] = ()
 
     def against(self, value: str) -> str:
         """Why that value cannot be meant; empty when it can."""
         if self.form is Form.CHOICE and value not in self.choices:
             return f"there is no {self.name} '{value}'; there are {', '.join(self.choices)}"
+        if self.form is Form.TEXT and 0 < self.most < len(value):
+            return f"the {self.name} has {len(value)} characters; write at most {self.most:g}"
         if self.form is Form.NUMBER and not self.least <= _number(value) <= self.most:
             return f"option {self.name} is {value!r}; write a number from {self.least:g} to {self.most:g}"
         return ""
@@ -178,11 +180,12 @@ class OperationKey:
     first: bool = False  # stays in the footer when there is little room
 
 
+LONGEST_REASON = 200  # characters
 RATE = Option("rate", "users a second; 0: as fast as it goes", Form.NUMBER, 20.0, 0.0, 100_000.0)
 IN_FLIGHT = Option("in-flight", "users of one server that move at a time", Form.NUMBER, 5.0, 1.0, 200.0)
 TRIGGER = Option("trigger", "so far off its share a server starts it", Form.NUMBER, 0.15, 0.0, 10.0)
 BAND = Option("band", "so much over its share is still good", Form.NUMBER, 0.05, 0.0, 10.0)
-REASON = Option("reason", "why; the pool keeps it")
+REASON = Option("reason", "why; the pool keeps it", most=LONGEST_REASON)
 WITHOUT = Option("without", "pool servers that are not waited for", Form.NAMES)
 WAY = Option("way", "how it is ended, when the databases allow more than one way", Form.CHOICE,
              choices=("release", "back", "finish"))
@@ -236,11 +239,11 @@ KEYS: tuple[OperationKey, ...] = (
     OperationKey("home.rebalance", "r", ("rebalance",), "plan to rebalance users over the servers", "rebalance"),
     OperationKey("home.failover", "f",
                  ("switchover", "failover", "degrade", "protect", "rejoin", "failover-mail", "return-mail"),
-                 "fail over: the database pair, or a mail server", "fail over"),
+                 "fail over: the database pair, or a mail server", "fail over", True),
     OperationKey("home.drain", "d", ("drain",), "plan to drain the marked servers, or this one", "drain"),
     OperationKey("home.enable", "e", ("enable",), "plan to enable the marked servers, or this one", "enable"),
     OperationKey("home.forget", "x", ("forget-server",),
-                 "plan to remove a server that is gone for good from the pool"),
+                 "plan to forget a server that is gone for good"),
     OperationKey("users.move", "m", ("move",), "choose a server to move this user to; planned first", "move", True),
     OperationKey("users.disable", "d", ("disable-user",), "refuse this user on every server; planned first", "disable"),
     OperationKey("users.enable", "e", ("enable-user",), "accept this user again; planned first", "enable"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from itertools import islice
 
 from tuiha.model.event_groups import EventGroup, grouped
@@ -74,20 +75,39 @@ def problem_lines(problems: Sequence[Problem], now: float, width: int) -> list[L
     return lines
 
 
-def footer_line(keys: Sequence[tuple[str, str, bool]], width: int, greyed: Set[str] = frozenset()) -> Line:
-    """Keys, what they do, and whether they go in first; as many as fit, in the order given. `greyed` keys are quiet."""
-    chosen: set[int] = set()
+@dataclass(frozen=True, slots=True)
+class FooterKey:
+    """A key in the footer, what it does, and whether it stays when there is little room."""
+
+    key: str
+    text: str
+    first: bool = False
+
+    @property
+    def width(self) -> int:
+        """Cells, with the gap after it."""
+        return width_of(((self.key, ""), (self.text, ""))) + 3
+
+
+def footer_line(
+    keys: Sequence[FooterKey], width: int, greyed: Set[str] = frozenset(), views: Sequence[FooterKey] = ()
+) -> Line:
+    """The views, then as many keys as fit, in the order given; `greyed` ones are quiet.
+
+    The views are named one by one where the first keys fit as well, else as a group: `1-7 views`.
+    """
     room = width + 1  # the last one's gap may be cut
-    for place in sorted(range(len(keys)), key=lambda place: (not keys[place][2], place)):
-        key, description, _ = keys[place]
-        needed = width_of(((key, ""), (description, ""))) + 3
-        if needed <= room:
+    grouped = (FooterKey(f"{views[0].key}-{views[-1].key}", "views"),) if views else ()
+    named = (*views,) if sum(one.width for one in (*views, *(key for key in keys if key.first))) <= room else grouped
+    room -= sum(one.width for one in named)
+    chosen: set[int] = set()
+    for place in sorted(range(len(keys)), key=lambda place: (not keys[place].first, place)):
+        if keys[place].width <= room:
             chosen.add(place)
-            room -= needed
+            room -= keys[place].width
     spans: list[Span] = [(" ", "text")]
-    for place in sorted(chosen):
-        key, description, _ = keys[place]
-        spans += [(key, "quiet" if key in greyed else "flow bold"), (f" {description}", "quiet"), ("  ", "text")]
+    for one in (*named, *(keys[place] for place in sorted(chosen))):
+        spans += [(one.key, "quiet" if one.key in greyed else "flow bold"), (f" {one.text}", "quiet"), ("  ", "text")]
     if width_of(spans) > width:
         spans.pop()
     return Line(fit(spans, width))

@@ -10,11 +10,12 @@ from textual import events
 from textual.screen import Screen
 from textual.timer import Timer
 
+from tuiha.model.words import count
 from tuiha.tui.draw.head import head
-from tuiha.tui.draw.lists import footer_line, rule
+from tuiha.tui.draw.lists import FooterKey, footer_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, BoundKey, Key, bindings, bound
+from tuiha.tui.keys import EVERYWHERE, NAMED, PROBLEMS, VIEW, BoundKey, Key, bindings, bound
 from tuiha.tui.kit.application import Application, Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
@@ -55,17 +56,25 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         past = self.dashboard.past.line(width)
         if past is not None:
             return past
-        named = self.footer_keys()
+        named = sorted(self.footer_keys(), key=lambda entry: entry.key is not PROBLEMS)
         greyed = frozenset(entry.names[0] for entry in named if self.against(entry.key) is not None)
-        told = [(entry.names[0], self._short(entry.key), entry.key.first) for entry in named]
-        return footer_line(told, width, greyed)
+        told = [FooterKey(entry.names[0], self._short(entry.key), self._first(entry.key)) for entry in named]
+        return footer_line(told, width, greyed, view_keys_of(self.bound_keys()))
+
+    def _first(self, key: Key) -> bool:
+        """Whether a key stays in the footer when there is little room: that of the problems while there are some."""
+        snapshot = self.dashboard.view.snapshot
+        return key.first or (key is PROBLEMS and snapshot is not None and bool(snapshot.problems))
 
     def footer_keys(self) -> tuple[BoundKey, ...]:
         """The keys that the footer names where it has room."""
         return tuple(one for one in self.bound_keys() if one.key.short)
 
     def _short(self, key: Key) -> str:
-        """What the footer says of a key: a key that does the opposite the second time says so."""
+        """What the footer says of a key: how many problems there are, and what a key does the second time."""
+        snapshot = self.dashboard.view.snapshot
+        if key is PROBLEMS and snapshot is not None and snapshot.problems:
+            return count(len(snapshot.problems), "problem")
         return "lock" if key is UNLOCK and self.dashboard.operations.unlocked else key.short
 
     def against(self, key: Key) -> str | None:
@@ -142,6 +151,13 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         """Another size: draw at once."""
         if self.is_current:
             self.dashboard.paint()
+
+
+def view_keys_of(known: Sequence[BoundKey]) -> tuple[FooterKey, ...]:
+    """The views with their keys as they are bound now, for the frame."""
+    names = {entry.key.id: entry.names[0] for entry in known}
+    return tuple(FooterKey(names[VIEW + view.name], view.short or view.title) for view in NAMED
+                 if VIEW + view.name in names)
 
 
 MOVES: tuple[Key, ...] = (

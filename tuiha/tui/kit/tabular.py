@@ -21,7 +21,7 @@ from tuiha.tui.kit.screen import MOVES
 
 TABLE_KEYS: tuple[Key, ...] = (
     *MOVES,
-    Key("table.open", "enter", "open", "more about the row under the cursor", "open"),
+    Key("table.open", "enter", "open", "more about the row under the cursor", "open", first=True),
     Key("table.filter", "slash", "filter", "filter the rows as you type", "filter"),
     Key("table.sort", "o", "sort", "sort by the next column", "sort"),
     Key("table.next", "tab", "neighbour(1)", "the next view"),

@@ -23,20 +23,26 @@ class Ways(Protocol):
 
     def open_menu(
         self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str] = (),
-        *, ask: bool = False,
+        *, ask: bool = False, why: str = "",
     ) -> None:
-        """Offer operations; the cursor starts on the first whose kind or target is wanted, if it is possible."""
+        """Offer operations; the cursor starts on the first whose kind or target is wanted, if it is possible.
+
+        `why` says why the cursor starts there.
+        """
 
     def open_rebalance(self) -> None:
         """The sheet of a rebalance: users before and after, and its limits."""
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan. A reason that the pool keeps is the one given when unlocking."""
+        """Plan an operation with its own reason and show the plan. A reason that the pool keeps is asked first."""
 
     def open_key(self, id: str, target: Sequence[str]) -> None:
         """Plan the one kind of operation that a key of the catalogue leads to."""
 
-    def open_confirm(self, plan: Plan) -> None:
+    def open_reason(self, title: str, suggested: str, then: Callable[[str], None]) -> None:
+        """Ask for an operation's reason, and hand it on."""
+
+    def open_confirm(self, plan: Plan, reason: str) -> None:
         """Ask for the name."""
 
     def open_run(self, operation: str, facts: StartedOperation | None = None) -> None:
@@ -55,6 +61,9 @@ class OperatingApplication(Application, Protocol):
     @property
     def operations(self) -> Operations:
         """Unlocking, and what is asked of the operator."""
+
+    def operates(self) -> bool:
+        """Whether a screen of an operation is open."""
 
     @property
     def ways(self) -> Ways:

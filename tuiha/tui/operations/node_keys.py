@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tuiha.model.facts import NodeKind
+from collections.abc import Callable
+
+from tuiha.model.facts import NodeKind, Problem
 from tuiha.model.operations.catalogue import KEYS, OPERATIONS, Operation
 from tuiha.model.reports import MAIL_AWAY, DatabaseState
 from tuiha.tui.draw.rows import Row, rows_of
@@ -11,13 +13,14 @@ from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import UNLOCK, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import choices, suggested
+from tuiha.tui.operations.lines.reasons import told
 from tuiha.words.next import key
 
 ACTING_KEYS: tuple[Key, ...] = (
     UNLOCK,
     *operation_keys("home"),
-    Key("home.mark", "m", "mark", "mark the server under the cursor, or take the mark away"),
-    Key("home.unmark", "u", "unmark", "take all marks away"),
+    Key("home.mark", "m", "mark", "mark or unmark this server"),
+    Key("home.unmark", "u", "unmark", "unmark all servers"),
 )
 
 
@@ -31,6 +34,11 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
     def row_under_cursor(self) -> Row | None:
         """What a key that acts on a node acts on."""
         raise NotImplementedError
+
+    def against(self, key: Key) -> str | None:
+        """A key with a menu does something while changes are locked: it asks for the reason to unlock them."""
+        several = next((len(one.kinds) > 1 for one in KEYS if one.id == key.id), False)
+        return self.dashboard.operations.refusal if several else super().against(key)
 
     def action_mark(self) -> None:
         """Mark a server, or take the mark away."""
@@ -51,7 +59,7 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         """Open what a key of the catalogue leads to: the menu, the sheet, or a plan for the marked or for this one."""
         kinds = next(key.kinds for key in KEYS if key.id == id)
         if len(kinds) > 1:
-            self._offer_failover()
+            self.when_unlocked(self._choose_failover)
         elif self.allowed(id):
             self._plan(OPERATIONS[kinds[0]])
 
@@ -67,40 +75,46 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         else:
             self.say("not now: put the cursor on a server" + (", or mark some with m" if several else ""))
 
-    def _offer_failover(self) -> None:
-        """What can be failed over; locked, the reason is asked first: nobody should look for keys then."""
-        operations, ways = self.dashboard.operations, self.dashboard.ways
+    @property
+    def problem(self) -> Problem | None:
+        """The problem that keys mean: the one that line 2 shows."""
+        snapshot = self.dashboard.view.snapshot
+        return snapshot.problems[0] if snapshot is not None and snapshot.problems else None
+
+    def when_unlocked(self, do: Callable[[], None]) -> None:
+        """Do it; while changes are locked the reason is asked first: nobody should look for keys then."""
+        operations = self.dashboard.operations
         if operations.refusal is not None:
             self.say(f"not here: {operations.refusal}")
         elif operations.unlocked is None:
-            ways.open_unlock(self._choose_failover)
+            self.dashboard.ways.open_unlock(do)
         else:
-            self._choose_failover()
+            do()
 
     def _row_of_failover(self) -> Row | None:
-        """The mail server under the cursor, or else the one that line 2 says to fail over."""
-        row, view = self.row_under_cursor, self.dashboard.view
-        if view.snapshot is None or not view.snapshot.problems or (row is not None and row.kind is NodeKind.MAIL):
+        """The mail server under the cursor, or else the one whose problem leads to a failover."""
+        row, view, problem = self.row_under_cursor, self.dashboard.view, self.problem
+        if view.snapshot is None or problem is None or (row is not None and row.kind is NodeKind.MAIL):
             return row
-        worst = view.snapshot.problems[0]
-        if worst.kind is not NodeKind.MAIL or key(worst.next) is None:
+        if problem.kind is not NodeKind.MAIL or key(problem.next) is None:
             return row
-        return next((one for one in rows_of(view.snapshot, view.now) if one.name == worst.subject), row)
+        return next((one for one in rows_of(view.snapshot, view.now) if one.name == problem.subject), row)
 
     def _choose_failover(self) -> None:
         """The menu; or the plan that line 2 names, while the active database does not work.
 
         A mail server that works is only in question when nothing is wrong with the active database.
         """
-        row, ways = self._row_of_failover(), self.dashboard.ways
+        row, ways, problem = self._row_of_failover(), self.dashboard.ways, self.problem
         snapshot = self.dashboard.view.snapshot
         ill = row is not None and row.kind is NodeKind.MAIL and row.state in MAIL_AWAY
         down = snapshot is not None and any(
             database.name == snapshot.active and database.state is not DatabaseState.UP
             for database in snapshot.databases)
-        named = suggested(snapshot)
+        named = suggested(problem)
         if down and not ill and named is not None:
             ways.open_plan(*named)
             return
         wanted = [row.name] if row is not None and ill else [] if named is None else [named[0]]
-        ways.open_menu("FAIL OVER", lambda newest: choices(newest, row), wanted, ask=True)
+        why = f"The cursor is on the next step for: {told(problem)}" if wanted and named is not None else ""
+        ways.open_menu("FAIL OVER", lambda newest: choices(newest, row), wanted, ask=True, why=why)

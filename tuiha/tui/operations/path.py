@@ -15,8 +15,9 @@ from tuiha.tui.operations.state import ONLY_WATCHES, Operations
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
 
-UNLOCK, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT = "unlock", "menu", "rebalance", "plan", "confirm", "run", "result"
-PASSED = (UNLOCK, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT)  # the screens that an operation leads through
+UNLOCK, MENU, REBALANCE, PLAN, WHY = "unlock", "menu", "rebalance", "plan", "reason"
+CONFIRM, RUN, RESULT = "confirm", "run", "result"
+PASSED = (UNLOCK, MENU, REBALANCE, PLAN, WHY, CONFIRM, RUN, RESULT)  # the screens that an operation leads through
 
 
 class OperationScreens:
@@ -35,12 +36,12 @@ class OperationScreens:
 
     def open_menu(
         self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str] = (),
-        *, ask: bool = False,
+        *, ask: bool = False, why: str = "",
     ) -> None:
         """Offer operations."""
         from tuiha.tui.operations.screens.menu import MenuScreen
 
-        self._dashboard.installed(MENU, MenuScreen).offer(heading, offer, wanted, ask)
+        self._dashboard.installed(MENU, MenuScreen).offer(heading, offer, wanted, ask, why)
         self._dashboard.open(MENU)
 
     def open_rebalance(self) -> None:
@@ -51,25 +52,39 @@ class OperationScreens:
         self._dashboard.open(REBALANCE)
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan. A reason that the pool keeps is the one given when unlocking."""
-        from tuiha.tui.operations.screens.plan import PlanScreen
+        """Plan an operation with its own reason and show the plan. A reason that the pool keeps is asked first."""
+        wanted, options = tuple(target), dict(options or {})
+        known, reason = OPERATIONS.get(kind), options.get(REASON.name) or self._operations.reason_for(kind, wanted)
 
-        known, unlocked = OPERATIONS.get(kind), self._operations.unlocked
-        if not options and unlocked is not None and known is not None and known.keeps_reason:
-            options = {REASON.name: unlocked.reason}
-        self._dashboard.installed(PLAN, PlanScreen).ask(kind, tuple(target), dict(options or {}))
-        self._dashboard.open(PLAN)
+        def planned(reason: str) -> None:
+            from tuiha.tui.operations.screens.plan import PlanScreen
+
+            kept = {REASON.name: reason} if known is not None and known.keeps_reason else {}
+            self._dashboard.installed(PLAN, PlanScreen).ask(kind, wanted, {**options, **kept}, reason)
+            self._dashboard.open(PLAN)
+
+        if reason or known is None or not known.keeps_reason:
+            planned(reason)
+        else:
+            self.open_reason(known.titled(wanted), "", planned)
+
+    def open_reason(self, title: str, suggested: str, then: Callable[[str], None]) -> None:
+        """Ask for an operation's reason."""
+        from tuiha.tui.operations.screens.reason import ReasonScreen
+
+        self._dashboard.installed(WHY, ReasonScreen).prepare(title, suggested, then)
+        self._dashboard.open(WHY)
 
     def open_key(self, id: str, target: Sequence[str]) -> None:
         """Plan the one kind of operation that a key of the catalogue leads to."""
         (kind,) = next(key.kinds for key in KEYS if key.id == id)
         self.open_plan(kind, target)
 
-    def open_confirm(self, plan: Plan) -> None:
+    def open_confirm(self, plan: Plan, reason: str) -> None:
         """Ask for the name."""
         from tuiha.tui.operations.screens.confirm import ConfirmScreen
 
-        self._dashboard.installed(CONFIRM, ConfirmScreen).choose(plan)
+        self._dashboard.installed(CONFIRM, ConfirmScreen).choose(plan, reason)
         self._dashboard.open(CONFIRM)
 
     def open_run(self, operation: str, facts: StartedOperation | None = None) -> None:

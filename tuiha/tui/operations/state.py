@@ -10,6 +10,7 @@ from tuiha.model.facts import Snapshot
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.operations.lines.choices import Judged, judged
+from tuiha.tui.operations.lines.reasons import suggested
 from tuiha.tui.operations.operator import Desk, OperatorTrouble, StartedOperation
 from tuiha.tui.terminal.threads import on_this_loop
 
@@ -69,6 +70,8 @@ class Operations:
         self._latest = latest
         self._against_all = against_all
         self._unlocked: Unlocked | None = None
+        self._given = ""  # the reason that was asked for by the key of an operation, until that is planned
+        self._fresh = ""  # the reason of unlocking, until an operation has started
         self.changes: Counter[str] = Counter()  # how often each change was asked for, refused ones as well
 
     # Unlocked or not
@@ -79,11 +82,6 @@ class Operations:
         if self._unlocked is not None and not self._unlocked.left(self._now()):
             self._unlocked = None
         return self._unlocked
-
-    @property
-    def reason(self) -> str:
-        """The reason that an operation started now is recorded with; empty when none was given."""
-        return "" if self.unlocked is None else self.unlocked.reason
 
     def mode(self, otherwise: str) -> str:
         """The word on line 1."""
@@ -106,10 +104,23 @@ class Operations:
         """Why nothing can be changed now; None when it can."""
         return self.refusal or (None if self.unlocked else LOCKED)
 
-    def unlock(self, reason: str) -> bool:
-        """Allow changes for a quarter of an hour; False without a reason or where nobody may act."""
+    def unlock(self, reason: str, *, given: bool = False) -> bool:
+        """Allow changes for a quarter of an hour; False without a reason or where nobody may act.
+
+        A reason is `given` when the key of an operation led to the question: then it is the reason of that operation.
+        """
         self._unlocked = unlock(reason, self._now()) if self.refusal is None else None
+        self._fresh = reason.strip() if self._unlocked is not None else ""
+        self._given = self._fresh if given else ""
         return self._unlocked is not None
+
+    def reason_for(self, kind: str, target: Sequence[str]) -> str:
+        """The reason with which an operation is planned: its own, or the one of unlocking if it is the first since.
+
+        The reason of an earlier operation is never used. Empty: it has to be asked for.
+        """
+        given, self._given = self._given, ""
+        return given or suggested(self._latest(), kind, target) or self._fresh
 
     def lock(self) -> None:
         """Allow no changes from now on."""
@@ -199,11 +210,13 @@ class Operations:
             self._ask(lambda operator: do(operator, unlocked), answer)
 
     def apply(
-        self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | OperatorTrouble], None]
+        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str],
+        answer: Callable[[str | OperatorTrouble], None],
     ) -> None:
-        """Start it, with the reason given when unlocking; refused when locked."""
+        """Start it, with its own reason; refused when locked."""
         chosen = tuple(overrides)
-        self.change("apply", lambda operator, unlocked: operator.apply(plan, confirm, unlocked.reason, chosen), answer)
+        self._fresh = ""
+        self.change("apply", lambda operator, _: operator.apply(plan, confirm, reason, chosen), answer)
 
     def act(self, way: IntentWay, operation: str, answer: Callable[[str | OperatorTrouble], None]) -> None:
         """Stop an operation, take it back, or bring it to its end."""

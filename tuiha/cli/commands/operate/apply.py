@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tuiha.cli.names import completed_by
+from tuiha.cli.operations.act import add_reason
 from tuiha.cli.operations.follow import CODES, add_following
 from tuiha.cli.output.streams import progress
 
@@ -21,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     plan = parser.add_argument("plan", metavar="PLAN", help="the id that `tuiha plan` printed, or its beginning")
     completed_by(plan, "plans")
     parser.add_argument("--confirm", metavar="NAME", required=True, help="the name that the plan asks for")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the operation")
+    add_reason(parser)
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],
                         help="continue although this check is bad; needs a reason; may be repeated")
     add_following(parser)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiha.model.facts import NodeKind, Snapshot
+from tuiha.model.facts import NodeKind, Problem, Snapshot
 from tuiha.model.operations.catalogue import Group, Operation, of_group
 from tuiha.tui.draw.head import ordered_pair
 from tuiha.tui.draw.lists import wrapped
@@ -58,10 +58,9 @@ def choices(snapshot: Snapshot | None, row: Row | None) -> tuple[Choice, ...]:
     return (*_database_choices(snapshot), *_mail_choices(snapshot, row))
 
 
-def suggested(snapshot: Snapshot | None) -> tuple[str, tuple[str, ...]] | None:
-    """The operation that line 2 names as the next step by `f`, with its target; None when it names none."""
-    worst = snapshot.problems[0] if snapshot is not None and snapshot.problems else None
-    then = None if worst is None else worst.next
+def suggested(problem: Problem | None) -> tuple[str, tuple[str, ...]] | None:
+    """The operation that ends a problem by way of `f`, with its target; None when none does."""
+    then = None if problem is None else problem.next
     return None if then is None or key(then) != FAILS_OVER else (then.operation, then.targets)
 
 
@@ -101,14 +100,18 @@ def begun_at(offered: Sequence[Choice], judged: Mapping[Choice, Judged], wanted:
 
 def menu_lines(
     heading: str, offered: Sequence[Choice], judged: Mapping[Choice, Judged] | None, cursor: int, against: str | None,
-    width: int,
+    width: int, why: str = "",
 ) -> tuple[Line, ...]:
-    """The menu. `judged` has what was answered so far, None where nothing is asked before the plan; `against` is why
-    nothing at all can be done, None when something can.
+    """The menu; `why` says why the cursor began where it did.
+
+    `judged` has what was answered so far, None where nothing is asked before the plan; `against` is why nothing at all
+    can be done, None when something can.
     """
     lines: list[Line] = [
         Line(fit(((f" {heading}", "armed bold"), ("   each is planned first", "quiet")), width)), BLANK,
     ]
+    if why and not against:
+        lines[1] = Line(fit(((f" {why}", "text"),), width))
     if against:
         lines[1] = Line(fit(((f" not now: {against}", "warning"),), width))
     column = min(max((width_of([(choice.title, "")]) for choice in offered), default=0), width // 2)

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.tui.draw.head import head
-from tuiha.tui.draw.lists import footer_line, rule
+from tuiha.tui.draw.lists import FooterKey, footer_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import Key, bindings
@@ -20,7 +20,7 @@ from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import BACK, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.confirm import ConfirmSight, above_entry, below_entry, void_by
-from tuiha.tui.operations.lines.plan import forbidden, wanted
+from tuiha.tui.operations.lines.plan import forbidden, title_of, wanted
 from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.plan import AGAIN
 
@@ -68,6 +68,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         self._footer = Paper(id="footer")
         self._plan: Plan | None = None
         self._newest: Plan | None = None
+        self._reason = ""
         self._overridden: tuple[str, ...] = ()
         self._void: tuple[str, ...] = ()
         self._refused: str = ""
@@ -79,9 +80,10 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         """Head, text, the line to type into, the footer."""
         return (self._head, self._above, self._entry, self._below, self._footer)
 
-    def choose(self, plan: Plan) -> None:
-        """Ask for this plan's name."""
+    def choose(self, plan: Plan, reason: str) -> None:
+        """Ask for this plan's name; it starts with this reason."""
         self._plan = self._newest = plan
+        self._reason = reason
         self._overridden = self._void = ()
         self._refused = ""
         self._starting = self._asking = False
@@ -168,7 +170,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
                 self._entry.empty("nothing has happened")
                 self.dashboard.paint()
 
-        self.dashboard.operations.apply(plan, plan.confirm, self._overridden, answered)
+        self.dashboard.operations.apply(plan, plan.confirm, self._reason, self._overridden, answered)
 
     # The reason
 
@@ -185,7 +187,13 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
     def action_reason(self) -> None:
         """Ask for another reason, and come back."""
         if not self._void and not self._starting and not self._keeps_reason and self.allowed("confirm.reason"):
-            self.dashboard.ways.open_unlock()
+            title = title_of(self._plan.kind, self._plan.target) if self._plan is not None else ""
+            self.dashboard.ways.open_reason(title, self._reason, self._explained)
+
+    def _explained(self, reason: str) -> None:
+        """From now on this is the reason."""
+        self._reason = reason
+        self.dashboard.paint()
 
     def action_back(self) -> None:
         """Back to the plan."""
@@ -201,12 +209,12 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
             return super().footer(width)
         if self._starting:
             return Line(fit(((" starting; the run comes by itself", "quiet"),), width))
-        back = ("esc", "back to the plan, nothing happens", True)
+        back = FooterKey("esc", "back to the plan, nothing happens", True)
         if self._void or self._plan is None:
             return footer_line([back], width)
         expected = wanted(self._newest or self._plan, self._overridden)
-        keys = [("ctrl+x", "start" if len(expected) == 1 else expected[0], True)]
-        keys += [] if self._keeps_reason else [(REASON_KEY, "edit the reason", False)]
+        keys = [FooterKey("ctrl+x", "start" if len(expected) == 1 else expected[0], True)]
+        keys += [] if self._keeps_reason else [FooterKey(REASON_KEY, "edit the reason")]
         return footer_line([*keys, back], width)
 
     def paint(self, live: View, body: View) -> None:
@@ -215,7 +223,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         if not width or not height or self._plan is None:
             return
         edit = "" if self._keeps_reason else REASON_KEY
-        sight = ConfirmSight(self._newest or self._plan, live.snapshot, self.dashboard.operations.reason, edit,
+        sight = ConfirmSight(self._newest or self._plan, live.snapshot, self._reason, edit,
                              self._overridden, self._void, self._refused)
         room = max(1, height - 5 - self._entry.display)
         below = below_entry(sight, width) if height >= HINT_FROM else []

@@ -34,7 +34,7 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self._heading = ""
+        self._heading = self._why = ""
         self._offer: Callable[[Snapshot | None], tuple[Choice, ...]] = _nothing
         self._cursor = 0
         self._moved = False  # by hand: from then on it stays where it is
@@ -44,7 +44,8 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
         self._asked: set[Choice] = set()  # and not answered yet
 
     def offer(
-        self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str], ask: bool
+        self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str], ask: bool,
+        why: str = "",
     ) -> None:
         """Show what `offer` makes of each snapshot; the cursor starts on what is wanted if that is possible.
 
@@ -52,6 +53,7 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
         asked when it is planned, as there may be many.
         """
         self._heading, self._offer, self._wanted = heading, offer, tuple(wanted)
+        self._why = why
         self._offered = offer(self.dashboard.view.snapshot)
         self._judged, self._moved = {} if ask else None, False
         self._cursor = begun_at(self._offered, {}, self._wanted)
@@ -85,7 +87,7 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
         self._offered = self._offer(view.snapshot)
         self._cursor = max(0, min(self._cursor, len(self._offered) - 1))
         against = self.dashboard.operations.against()
-        return menu_lines(self._heading, self._offered, self._judged, self._cursor, against, width)
+        return menu_lines(self._heading, self._offered, self._judged, self._cursor, against, width, self._why)
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.model.operations.catalogue import REASON
@@ -13,7 +13,7 @@ from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
-from tuiha.tui.operations.lines.plan import PlanSight, forbidden, plan_lines, screen_title, wanted
+from tuiha.tui.operations.lines.plan import PlanSight, forbidden, plan_lines, screen_title, title_of, wanted
 from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
@@ -45,6 +45,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._wanted: tuple[str, tuple[str, ...], Mapping[str, str]] = ("", (), {})
+        self._reason = ""
         self._plan: Plan | None = None
         self._trouble: OperatorTrouble | None = None
         self._opened: Plan | None = None  # the first plan since the screen was opened
@@ -58,9 +59,10 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         """The newest plan; None until there is one, or when it cannot be planned."""
         return self._plan
 
-    def ask(self, kind: str, target: tuple[str, ...], options: Mapping[str, str]) -> None:
-        """Forget what was shown and plan this."""
+    def ask(self, kind: str, target: tuple[str, ...], options: Mapping[str, str], reason: str) -> None:
+        """Forget what was shown and plan this, with its own reason; without one it is asked for before it starts."""
         self._wanted = (kind, target, options)
+        self._reason = reason
         self._plan = self._trouble = None
         self._opened, self._saved = None, ""
         self._asking = self._top = 0
@@ -97,7 +99,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The plan, or why there is none."""
         if self._plan is not None:
-            sight = PlanSight(self._plan, self._opened, self.dashboard.operations.reason, self._saved)
+            sight = PlanSight(self._plan, self._opened, self._reason, self._saved)
             return plan_lines(sight, width, self.size.height - 5, self._each)
         kind, target, _ = self._wanted
         lines = [screen_title("PLAN", kind, target, ("", "quiet"), width), BLANK]
@@ -129,25 +131,14 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self.dashboard.paint()
 
     def _applied(self, plan: Plan) -> str:
-        unlocked = self.dashboard.operations.unlocked
         overrides = [line.removeprefix("override ") for line in wanted(plan, ())[:-1]]
-        return apply_command(plan.id, plan.confirm, overrides, unlocked.reason if unlocked else "")
+        return apply_command(plan.id, plan.confirm, overrides, self._reason)
 
     def shell_command(self) -> str:
         """Plan the same in a shell, and apply just that."""
         kind, target, options = self._wanted
         planned = plan_command(kind, target, options)
         return planned if self._plan is None else both_commands(planned, self._applied(self._plan))
-
-    def action_reason(self) -> None:
-        """Ask for another reason; the pool keeps it with some kinds of operation, and then it is part of the plan."""
-        if self.allowed("plan.reason"):
-            self.dashboard.ways.open_unlock(self._given)
-
-    def _given(self) -> None:
-        kind, target, options = self._wanted
-        if REASON.name in options:
-            self.ask(kind, target, {**options, REASON.name: self.dashboard.operations.reason})
 
     def action_save(self) -> None:
         """Keep the plan for `tuiha apply`."""
@@ -167,7 +158,34 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
 
     def action_continue(self) -> None:
         """To the confirmation."""
-        if self._plan is not None and self.allowed("plan.continue"):
-            self.dashboard.ways.open_confirm(self._plan)
-        elif self._plan is None:
+        if self._plan is None:
             self.say(f"not now: {self._no_plan}")
+        elif self.allowed("plan.continue"):
+            if self._reason:
+                self.dashboard.ways.open_confirm(self._plan, self._reason)
+            else:
+                self._ask_reason(self._confirmed)
+
+    def action_reason(self) -> None:
+        """Change the reason."""
+        self._ask_reason(self._explained)
+
+    def _ask_reason(self, then: Callable[[str], None]) -> None:
+        kind, target, _ = self._wanted
+        self.dashboard.ways.open_reason(title_of(kind, target), self._reason, then)
+
+    def _explained(self, reason: str) -> None:
+        """From now on this is the reason. Where the pool keeps it, it is part of the plan."""
+        kind, target, options = self._wanted
+        self._reason = reason
+        if REASON.name in options:
+            self._wanted = (kind, target, {**options, REASON.name: reason})
+            self._plan, self._asking = None, 0
+            self._again()
+        self.dashboard.paint()
+
+    def _confirmed(self, reason: str) -> None:
+        """The reason was asked on the way to the confirmation."""
+        self._explained(reason)
+        if self._plan is not None:
+            self.dashboard.ways.open_confirm(self._plan, reason)

@@ -7,31 +7,29 @@ from collections.abc import Callable, Sequence
 from tuiha.model.facts import Severity, Snapshot
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule, wrapped
-from tuiha.tui.draw.spans import BLANK, Line, clean, cut, fit
+from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
-from tuiha.words.problems import what
+from tuiha.tui.operations.lines.reasons import told
 
 _TEXT = (
     (" UNLOCK changes for 15 minutes", "armed bold"),
     ("", "text"),
-    (" Say why. The reason is kept with every operation that you start.", "text"),
+    (" Say why. Each operation has a reason of its own: this one goes with the first.", "text"),
     (" Unlocking changes nothing: each operation is planned and confirmed by name.", "quiet"),
     (" w locks them again.", "quiet"),
 )
 _THEN = " Changes are locked. Type a reason to unlock them; then your key continues."
-LONGEST_REASON = 60  # characters of one that is suggested
 
 
 def suggested(snapshot: Snapshot | None) -> str:
     """A reason that the pool itself gives: its worst problem; empty when nothing is bad."""
-    bad = (problem for problem in snapshot.problems if problem.severity is Severity.BAD) if snapshot else ()
-    worst = next(iter(bad), None)
-    return "" if worst is None else cut(clean(f"{worst.subject} {' '.join(what(worst).split())}"), LONGEST_REASON)
+    problems = () if snapshot is None else snapshot.problems
+    return told(next((problem for problem in problems if problem.severity is Severity.BAD), None))
 
 
 class UnlockScreen(PoolScreen, inherit_bindings=False):
@@ -79,7 +77,8 @@ class UnlockScreen(PoolScreen, inherit_bindings=False):
 
     def on_entry_ended(self, message: Entry.Ended) -> None:
         """Unlock, or do not."""
-        if message.kept and not self.dashboard.operations.unlock(self._entry.text.strip() or self._suggested):
+        reason, given = self._entry.text.strip() or self._suggested, self._then is not None
+        if message.kept and not self.dashboard.operations.unlock(reason, given=given):
             self._entry.start("", ("a few words are needed   esc back", "warning"))
             return
         then, self._then = self._then, None

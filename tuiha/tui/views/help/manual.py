@@ -1,9 +1,9 @@
-"""The help: a screen's keys, what the marks mean, and how to filter."""
+"""The help of a screen on one page, in the order of need: what can be done now, here, and everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
+from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
@@ -11,58 +11,81 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, DOWN, IDLE, OK, STALE, WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
 
-BESIDE_FROM = 180  # columns from which keys and marks stand side by side
-_MARKS: tuple[tuple[Span, str], ...] = (
-    ((OK, "well"), "as it should be"),
-    ((WARN, "warning"), "needs a look: draining, waiting, overloaded, out of service"),
-    ((DOWN, "bad"), "down, cut off, or attached to another database than the pool's"),
-    ((STALE, "bad"), "stale: older than three polls; its age ends in !"),
-    ((IDLE, "quiet"), "not known yet, or gone on purpose"),
-    ((CURSOR, "flow"), "the cursor; it stays on its node"),
-)
-_FILTERS = (
-    ("word  !word", "somewhere in the row; nowhere in it"),
-    ("role:mail  state:down  db:db1  note:x", "in that field"),
-    ("users>500  load>=80  avail<20  age>3", "a figure; also devices, rate, latency"),
-)
+COLUMNS_FROM = 70  # columns of a terminal from which two columns stand side by side
+IN_FULL = 110  # from which each key is described, and not only named
+_NAMES = 9  # cells of the names of keys, at most
 
 
-def manual_lines(title: str, keys: Sequence[tuple[str, str]], width: int) -> tuple[Line, ...]:
-    """The help of a screen; `keys` are names and descriptions."""
-    top = (Line(fit(((f" {title}", "strong bold"),), width)), BLANK)
-    if width < BESIDE_FROM:
-        return (*top, *_keys(keys, width), BLANK, *_rest(keys, width))
+@dataclass(frozen=True, slots=True)
+class HelpEntry:
+    """Keys, and what they do; `quiet` ones do nothing now."""
+
+    names: str
+    text: str
+    full: str = ""  # where there is room; empty: the same
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HelpSection:
+    """A part of the help."""
+
+    title: str
+    entries: Sequence[HelpEntry] = field(default=())
+
+
+MARKS = HelpSection("MARKS", (
+    HelpEntry(OK, "good"), HelpEntry(WARN, "needs a look"), HelpEntry(DOWN, "down, cut off, or on a wrong database"),
+    HelpEntry(STALE, "old: its age ends in !"), HelpEntry(IDLE, "not known, or off on purpose"),
+    HelpEntry(CURSOR, "the cursor"),
+))
+FILTERS = HelpSection("FILTER: every term must hold", (
+    HelpEntry("word", "somewhere in the row; !word: nowhere"),
+    HelpEntry("role:mail", "also state:down db:db1 note:x"),
+    HelpEntry("users>500", "also load>=80 age>3 devices latency"),
+))
+
+
+def manual_lines(
+    now: Sequence[Line], keys: Sequence[HelpSection], rest: Sequence[HelpSection], width: int
+) -> tuple[Line, ...]:
+    """What can be done now, then all keys, and only then what else there is to know."""
+    return (*now, *_beside(keys, width), BLANK, *_beside(rest, width))
+
+
+def _beside(sections: Sequence[HelpSection], width: int) -> tuple[Line, ...]:
+    """Sections in two columns where there is room."""
+    if width < COLUMNS_FROM:
+        return tuple(_column(sections, width, full=False))
     half = width // 2
-    beside = zip_longest(_keys(keys, half), _rest(keys, width - half), fillvalue=BLANK)
-    return (*top, *(Line((*fit(first.spans, half), *second.spans)) for first, second in beside))
+    lines = _column(sections, half, full=width >= IN_FULL)
+    rows = -(-len(lines) // 2)
+    while rows < len(lines) and lines[rows - 1].spans and lines[rows - 1].spans[0][1] == "heading":
+        rows += 1  # a title stays with what it is the title of
+    beside = [*lines[rows:], *[Line(fit((), half))] * (2 * rows - len(lines))]
+    return tuple(Line((*one.spans, *other.spans)) for one, other in zip(lines[:rows], beside, strict=False))
 
 
-def _column(keys: Sequence[tuple[str, str]], width: int) -> int:
-    return min(22 if width >= 60 else 14, max((cell_len(names) for names, _ in keys), default=0) + 2)
+def now_lines(problem: Sequence[Span], entries: Sequence[HelpEntry], width: int) -> tuple[Line, ...]:
+    """The worst problem and the keys that end it; without one, that nothing has to be done."""
+    told = [Line(fit(((" NOW  ", "heading"), *problem), width))]
+    return (*told, *(_entry(entry, entry.text, width) for entry in entries))
 
 
-def _keys(keys: Sequence[tuple[str, str]], width: int) -> list[Line]:
-    column, lines = _column(keys, width), [_heading("KEYS", width)]
-    for names, text in keys:
-        parts = wrapped(text, max(12, width - column - 4)) or [""]
-        lines += [_entry(((left("" if place else names, column), "flow bold"),), part, width)
-                  for place, part in enumerate(parts)]
+def _column(sections: Sequence[HelpSection], width: int, *, full: bool) -> list[Line]:
+    lines: list[Line] = []
+    for section in sections:
+        lines.append(Line(fit(((f" {section.title}", "heading"),), width)))
+        for entry in section.entries:
+            text = (entry.full or entry.text) if full else entry.text
+            parts = wrapped(text, max(12, width - max(_NAMES, cell_len(entry.names)) - 5))
+            lines += [_entry(entry if not place else HelpEntry("", ""), part, width)
+                      for place, part in enumerate(parts)]
     return lines
 
 
-def _rest(keys: Sequence[tuple[str, str]], width: int) -> list[Line]:
-    """What the marks mean, and how to filter."""
-    column = _column(keys, width)
-    lines = [_heading("MARKS", width)]
-    lines += [_entry((mark, (" " * (column - 1), "text")), text, width) for mark, text in _MARKS]
-    lines += [BLANK, _heading("FILTER: every term must hold", width)]
-    lines += [_entry(((left(term, max(column, 40)), "flow"),), text, width) for term, text in _FILTERS]
-    return lines
-
-
-def _heading(text: str, width: int) -> Line:
-    return Line(fit(((f" {text}", "heading"),), width))
-
-
-def _entry(start: Sequence[Span], text: str, width: int) -> Line:
-    return Line(fit((("   ", "text"), *start, (text, "text")), width))
+def _entry(entry: HelpEntry, text: str, width: int) -> Line:
+    names = max(_NAMES, cell_len(entry.names))
+    style = "quiet" if entry.quiet else "flow bold"
+    return Line(fit((("   ", "text"), (left(entry.names, names), style), (" ", "text"),
+                     (text, "quiet" if entry.quiet else "text")), width))

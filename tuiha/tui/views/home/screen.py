@@ -35,7 +35,7 @@ from tuiha.words.next import command
 HOME_KEYS: tuple[Key, ...] = (
     *MOVES,
     *ACTING_KEYS,
-    Key("home.detail", "enter", "detail", "the detail of the node under the cursor", "detail"),
+    Key("home.detail", "enter", "detail", "the detail of the node under the cursor", "detail", first=True),
     Key("home.filter", "slash", "filter", "filter the nodes as you type", "filter"),
     Key("home.clear", "escape", "clear", "back: drop the filter"),
     Key("home.sort", "o", "sort", "sort by the next column", "sort"),

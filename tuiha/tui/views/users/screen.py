@@ -1,4 +1,4 @@
-"""View 5: find a user as you type, among as many as there are; see where it is and why; move it from there."""
+"""View 5: users by name, found with `/` among as many as there are; where each is and why; moved from there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AGAIN = 2.0  # seconds between two looks at what is shown
 NOT_HERE = "this dashboard has no database to look users up in"
 _MOVE, *_OTHERS = operation_keys("users")
 USERS_KEYS: tuple[Key, ...] = (
-    Key("users.find", "slash", "filter", "find users: the beginning of a name, or * and ?", "find", first=True),
+    Key("users.find", "slash", "filter", "find a user: the beginning of a name, or * and ?", "find", first=True),
     _MOVE,
     Key("users.devices", "v", "devices", "the devices of this user; revoke one there", "devices"),
     *_OTHERS,
@@ -50,9 +50,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
     # Asking
 
     def on_screen_resume(self) -> None:
-        """In front: read, and begin with typing when nobody was looked for yet."""
-        if self._repeated is None and not self.dashboard.operations.only_watches:
-            self.action_filter()
+        """In front: read."""
         self.repeat(AGAIN, self._users.again)
         self._users.refresh()
         super().on_screen_resume()
@@ -87,7 +85,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         if trouble:
             told: Span = (f" {trouble}", "warning")
         else:
-            told = (f" {self._counted()}", "heading")
+            told = (f" {self._counted()}{self._way_out}", "heading")
         if page is None or page.active:
             return (Line(fit((told,), width)),)[:room]
         older: Span = (f"   read from {page.database}, which is not active: it may be older", "warning")
@@ -98,6 +96,11 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         named = begins if self._pattern else "all names"
         reading = self._users.asking and not self._users.items
         return f"{named}: {'reading' if reading else self._users.count}"
+
+    @property
+    def _way_out(self) -> str:
+        """The key that finds users, or that leads back to all."""
+        return "" if self._entry.display else "   esc shows all" if self._pattern else "   / finds a user"
 
     def _remark(self) -> Span:
         if self._users.trouble:

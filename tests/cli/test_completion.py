@@ -47,6 +47,7 @@ def known(folder: Path) -> dict[str, str]:
     ("tuiha plan dr", {"drain"}),
     ("tuiha plan drain s", {"s1", "s2"}),
     ("tuiha plan drain s1 s", {"s1", "s2"}),
+    ("tuiha plan failover-mail ", {"mail1", "mail2"}),
     ("tuiha plan rejoin db", {"db1", "db2"}),
     ("tuiha apply ab", {"abc123"}),
     ("tuiha undo 2026", {"20260101-000000-abcd"}),
@@ -67,6 +68,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """, **known(tmp_path))
     assert expected <= set(out.split())
     assert not any(word in out.split() for word in ("dashboard", "serve") if line != "tuiha ")
+    if "plan " in line and "plan dr" not in line:  # of the kind that this operation takes, and no other
+        assert not set(out.split()) & ({"s1", "s2", "db1", "db2", "mail1", "mail2"} - expected)
 
 
 @pytest.mark.parametrize(("line", "expected"), [

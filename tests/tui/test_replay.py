@@ -96,6 +96,7 @@ async def test_an_incident_is_offered_and_gone_to(recording: Path) -> None:
         await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
         await pilot.press("at")
         await seen(pilot, lambda: "DEGRADED" in text(pilot))
+        assert "write for example 03:00" in lines(pilot)[-1]  # before anything is typed
         await pilot.press(*"noon", "enter")
         await seen(pilot, lambda: "write for example" in text(pilot))
         await pilot.press("ctrl+u")

@@ -6,17 +6,27 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping
 
 from tuiha.cli.configuration import opened
-from tuiha.model.operations.catalogue import OPERATIONS
+from tuiha.model.operations.catalogue import OPERATIONS, What
 
 
 def _kinds(_: argparse.Namespace) -> Iterable[str]:
     return OPERATIONS
 
 
-def _nodes(arguments: argparse.Namespace) -> Iterable[str]:
-    pool, _ = opened(arguments)
-    mail = [server.name for cluster in pool.mail for server in cluster.servers]
-    return (*(server.name for server in pool.servers), *(node.name for node in pool.database.nodes), *mail)
+def _servers(arguments: argparse.Namespace) -> Iterable[str]:
+    return [server.name for server in opened(arguments)[0].servers]
+
+
+def _databases(arguments: argparse.Namespace) -> Iterable[str]:
+    return [node.name for node in opened(arguments)[0].database.nodes]
+
+
+def _mail(arguments: argparse.Namespace) -> Iterable[str]:
+    return [server.name for cluster in opened(arguments)[0].mail for server in cluster.servers]
+
+
+def _nobody(_: argparse.Namespace) -> Iterable[str]:
+    return ()
 
 
 def _plans(arguments: argparse.Namespace) -> Iterable[str]:
@@ -32,8 +42,23 @@ def _operations(arguments: argparse.Namespace) -> Iterable[str]:
     return (folder.id for folder in store.folders() if store.ours(folder))
 
 
+_TARGETS: Mapping[str, Callable[[argparse.Namespace], Iterable[str]]] = {
+    What.SERVER: _servers, What.DATABASE: _databases, What.MAIL: _mail, What.OPERATION: _operations,
+}
+
+
+def _targets(arguments: argparse.Namespace) -> Iterable[str]:
+    """What the kind of operation on the line takes next; where no kind is known, every node."""
+    words: list[str] = [word for word in arguments.line[:-1] if not word.startswith("-")]
+    place = next((place for place, word in enumerate(words) if word in OPERATIONS), None)
+    if place is None:
+        return (*_servers(arguments), *_databases(arguments), *_mail(arguments))
+    taken = OPERATIONS[words[place]].takes.at(len(words) - place - 1)
+    return () if taken is None else _TARGETS.get(taken.what, _nobody)(arguments)
+
+
 WORDS: Mapping[str, Callable[[argparse.Namespace], Iterable[str]]] = {
-    "kinds": _kinds, "nodes": _nodes, "plans": _plans, "operations": _operations,
+    "kinds": _kinds, "targets": _targets, "plans": _plans, "operations": _operations,
 }
 
 

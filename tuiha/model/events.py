@@ -91,6 +91,11 @@ def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
     return tuple(found)
 
 
+def changes_state(event: Event) -> bool:
+    """Whether an event is about a state. Users that move from node to node do so all the time."""
+    return event.kind is not EventKind.USERS_MOVED
+
+
 Make = Callable[[Severity, str, EventKind, Facts], Event]
 
 

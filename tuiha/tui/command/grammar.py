@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tuiha.model.facts import Snapshot
 from tuiha.model.operations.catalogue import NOTHING, OPERATIONS, Operation, Takes, misuse, takes
+from tuiha.model.problems.operation import running
 from tuiha.tui.keys import HOME, VIEWS
 from tuiha.tui.kit.offers import Offer
 from tuiha.tui.operations.application import OperatingApplication
@@ -230,8 +231,9 @@ def _nodes(kind: str, snapshot: Snapshot) -> list[tuple[str, str]]:
         "MAIL": [(facts.name, _told("mail server", facts.state, facts.users)) for facts in snapshot.mail],
         "SPRAYER": [(facts.name, _told("sprayer", facts.state, None)) for facts in snapshot.sprayers],
     }
+    found["OPERATION"] = [] if (now := running(snapshot)) is None else [(now.id, f"{now.kind} by {now.owner}")]
     if kind == "NODE":
-        return [pair for pairs in found.values() for pair in pairs]
+        return [pair for what, pairs in found.items() if what != "OPERATION" for pair in pairs]
     return found.get(kind, [])
 
 

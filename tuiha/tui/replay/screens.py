@@ -43,7 +43,7 @@ class JumpScreen(PromptScreen):
 
     def remark(self, text: str) -> Span:
         """How a moment is written."""
-        return (HOW if text and self._typed(text) is None else "enter go there   esc back", "quiet")
+        return (HOW if self._typed(text) is None else "enter go there   esc back", "quiet")
 
     def refused(self, text: str, offer: Offer | None) -> str:
         """Why it cannot be gone to."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tuiha.config.errors import ConfigProblem
-from tuiha.model.events import events
+from tuiha.model.events import changes_state, events
 from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.recording import store
 from tuiha.watch.recording.codec import DecodeError, Json, unpack
@@ -121,14 +121,14 @@ class Recording:
         return events(self.snapshot(number - 1), self.snapshot(number)) if number > self.first else ()
 
     def change(self, number: int, forward: bool) -> int | None:
-        """The nearest frame after (or before) this one in which something changed; None when there is none."""
+        """The nearest frame after (or before) this one in which a state changed; None when there is none."""
         for block in self._blocks if forward else reversed(self._blocks):
             inside = range(max(block.number, self.first + 1), block.last + 1)
             beyond = [n for n in inside if (n > number if forward else n < number)]
             if not beyond or not block.changes:
                 continue
             for candidate in beyond if forward else reversed(beyond):
-                if self.step_events(candidate):
+                if any(map(changes_state, self.step_events(candidate))):
                     return candidate
         return None
 

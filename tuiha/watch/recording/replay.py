@@ -101,7 +101,7 @@ class Replay:
         self._move(lambda _: self._recording.number_at(at))
 
     def change(self, forward: bool) -> None:
-        """Go to the next snapshot, or back to the last one, in which something changed."""
+        """Go to the next snapshot, or back to the last one, in which a state changed."""
         self._move(lambda number: self._recording.change(number, forward))
 
     def _move(self, move: Move) -> None:
@@ -144,7 +144,7 @@ class Replay:
             for move in moves:
                 target = move(number)
                 if target is None:
-                    remark = "nothing changes beyond this moment"
+                    remark = "no state changes beyond this moment"
                 elif not self._recording.first <= target <= self._recording.last:
                     remark = "the recording ends here" if target > number else "the recording begins here"
                 number = number if target is None else target

@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add kind, target, --option and --json."""
     completed_by(parser.add_argument("kind", metavar="KIND", help="what to do"), "kinds")
     target = parser.add_argument("target", metavar="TARGET", nargs="*", help="to what: servers, a user, a database")
-    completed_by(target, "nodes")
+    completed_by(target, "targets")
     parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], type=_option,
                         help="an option of the kind, for instance rate=50; may be repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.plan/1)")

@@ -15,14 +15,17 @@ HELP = """Print the completion script of a shell.
   zsh    tuiha completion zsh > DIRECTORY_IN_FPATH/_tuiha
   fish   tuiha completion fish > ~/.config/fish/completions/tuiha.fish"""
 
-SHELLS = ("bash", "zsh", "fish")
+_LINES = {"bash": '"${COMP_WORDS[@]:0:COMP_CWORD+1}"', "zsh": '"${words[@]}"', "fish": "(commandline -opc) x"}
+SHELLS = tuple(_LINES)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the shell."""
     parser.add_argument("shell", choices=SHELLS, help="the shell")
     parser.add_argument("--names", choices=sorted(WORDS), help="print names to complete instead, as the script asks "
-                        "for them: kinds of operation, servers and databases, plans, operations")
+                        "for them: kinds of operation, their targets, plans, operations")
+    parser.add_argument("--line", nargs=argparse.REMAINDER, default=[], help="the words of the line so far; the last "
+                        "one is being typed")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     parser = build_parser(whole=True)
     for action in _actions(parser):
         if (words := words_of(action)) is not None:
-            asks = f"tuiha completion {arguments.shell} --names {words} 2>/dev/null"
+            line = f" --line {_LINES[arguments.shell]}" if words == "targets" else ""
+            asks = f"tuiha completion {arguments.shell} --names {words}{line} 2>/dev/null"
             action.complete = shtab.cmd(asks)  # type: ignore[attr-defined]
     write(shtab.complete(parser, shell=arguments.shell) + "\n")
     return exits.OK

@@ -20,6 +20,7 @@ from tests.proof.virtual import PROCESS
 from tuiha.drivers.databases.session import READ_BACK
 from tuiha.drivers.protocols import Conflict
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.pooldb.leases import RENEW, RENEWED_AGO
 
 IDENTIFIER = "7000000000000000001"
 LEASE_ROW = 0  # what a renewal writes; devices' rows begin at 1
@@ -38,6 +39,7 @@ class Node:
     dying: bool = False  # its main process is gone, its sessions are not
     visible: set[int] = field(default_factory=set)
     log: list[int] = field(default_factory=list)
+    renewed: dict[str, float] = field(default_factory=dict)  # server -> when its last renewal was committed here
     connections: list[Connection] = field(default_factory=list)
 
 
@@ -243,8 +245,13 @@ class Connection:
         async with asyncio.timeout(timeout):
             return dict(await self._ask(self._about_itself))
 
-    async def fetchval(self, _: str, server: str, epoch: int, *__: Any) -> int | None:
-        """The renewal of a lease: the only statement of this form."""
+    async def fetchval(self, statement: str, server: str, *arguments: Any) -> float | None:
+        """The renewal of a lease, or how many seconds ago the last one was."""
+        if statement == RENEWED_AGO:
+            renewed: float | None = await self._ask(lambda: self._renewed(server))
+            return None if renewed is None else self._world.now - renewed
+        assert statement == RENEW
+        epoch: int = arguments[0]
         return epoch if await self._ask(lambda: self._renew(server, epoch)) else None
 
     async def execute(self, _: str) -> None:
@@ -328,7 +335,11 @@ class Connection:
         if not self._node.writable or self._node.epoch != epoch:
             return False
         await self._world.commit(self._node, [LEASE_ROW])
+        self._node.renewed[server] = self._world.now
         return True
+
+    async def _renewed(self, server: str) -> float | None:
+        return self._node.renewed.get(server)
 
     async def _write(self, rows: list[int]) -> None:
         if not self._node.writable:

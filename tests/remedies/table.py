@@ -405,7 +405,7 @@ HINDRANCES = (
 
 PARTS = (
     Fault("one token for both", configured((("control", "operator"), {"file": "secrets/viewer"})),
-          "control", "the viewer's and the operator's token are the same", "make a second token",
+          "control", "the viewer's and the operator's token are the same", "create a second token",
           restored(("control", "operator"))),
     Fault("leases of another length", configured((("lease", "seconds"), "4s")),
           "s1", "its leases last 5 s, lease.seconds is 4 s here", "write the same lease.seconds on all hosts",
@@ -419,9 +419,9 @@ PARTS = (
           "spray2", "devices cannot connect at 127.0.0.1:1: connection refused", "compare its `bind`",
           restored(("sprayers", 1, "address"))),
     Fault("a server is not checked", steered(("set_checks", False)), "spray1", "no health check of s1",
-          "write `check` on its line `server`", done(steered(("set_checks", True)))),
+          "add `check` to its line `server`", done(steered(("set_checks", True)))),
     Fault("certificates are not verified", configured((("mail", 0, "tls"), {"verify": False})),
-          "mail.east.tls", "verify is false", "take verify: false out",
+          "mail.east.tls", "verify is false", "remove verify: false",
           restored(("mail", 0, "tls"))),
     Fault("others may write the configuration", writable_by_all, "configuration", "", "chmod go-w",
           shell(r"chmod go-w \S+")),
@@ -482,8 +482,8 @@ OTHERS = (
           "does not answer", "control.viewer", restored(("control", "viewer")), alone=True),
     Fault("servers' addresses are exchanged", at_another, "s2", "does not answer",
           "correct its address at servers", restored(("servers",)), alone=True),
-    Fault("a wrong backend", configured(((*SPRAYER, "backend"), "servers")), "spray1", "its runtime socket cannot be "
-          "asked", "sprayers.backend", restored((*SPRAYER, "backend")), alone=True),
+    Fault("a wrong backend", configured(((*SPRAYER, "backend"), "servers")), "spray1", "its runtime socket does not "
+          "answer", "sprayers.backend", restored((*SPRAYER, "backend")), alone=True),
     Fault("no such runtime socket", configured(((*SPRAYER, "socket"), "unix:/nowhere/admin.sock")), "spray1",
           "its runtime socket does not answer", "name the path of its `stats socket` at sprayers.socket",
           restored((*SPRAYER, "socket")), alone=True),
@@ -493,8 +493,8 @@ OTHERS = (
           "compare the address on its line `server`", right_address, alone=True),
     Fault("devices find an expired certificate", shown("expired"), "spray1", "its certificate for devices",
           "renew the file at `bind ... ssl crt`", shown_right, alone=True),
-    Fault("devices find another's certificate", shown("wrong name"), "spray1", "its certificate for devices is not",
-          "have one signed for that name", shown_right, alone=True),
+    Fault("devices find another's certificate", shown("wrong name"), "spray1", "its certificate for devices is for another name",
+          "get one for that name", shown_right, alone=True),
     Fault("a wrong password of the probe", wrong_password(("mail", 0, "probe", "password")), "mail1",
           "the probe user cannot use it", "mail.probe.password", restored(("mail", 0)), alone=True),
     Fault("a mail server that lets wrong passwords wait", hesitant("wrong"), "mail1",

@@ -289,7 +289,7 @@ async def test_every_size_shows_the_verdict_and_never_refuses(sample: str, size:
 
 async def test_a_low_terminal_shows_the_problems() -> None:
     async with dashboard(split()).run_test(size=(80, 11)) as pilot:
-        assert "changes can go to two physical databases" in text(pilot)
+        assert "a change in one is missing in the other" in text(pilot)
         assert "next: tuiha plan rejoin db2" in text(pilot)
         assert "NODE" not in text(pilot)
 

@@ -84,7 +84,7 @@ async def test_a_revoked_device_is_refused_wherever_it_asks(pool: EmbeddedPool, 
             assert (plan.confirm, plan.stopped_by) == (phone.name, ())
             assert [check.name for check in plan.checks if check.verdict == "warning"] == ["password"]
             evidence = await run(world, kind, plan)
-            assert evidence[1] == f"{phone.name}: revoked, by its row"
+            assert evidence[1] == f"{phone.name}: revoked, according to the database"
             assert evidence[2].startswith("seen by s1, s2, s3, announcement ")
             if number == 0:  # the others were woken by it, for nothing
                 async with asyncio.timeout(SOON):
@@ -271,7 +271,7 @@ async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
         await connection.close()
         settings, path, base = load(pool.config_path), pool.config_path, pool.folder
         plan = await api.Operator(settings, base, path).plan("forget-user", [user])
-        assert plan.loses == "1 device and 60,000 changes, for good"
+        assert plan.loses == "1 device and 60,000 changes, permanently"
         assert plan.point_of_no_return == 3
         warned = [check for check in plan.checks if check.name == "returns"]
         assert warned[0].verdict == "warning"

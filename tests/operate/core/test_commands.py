@@ -90,7 +90,7 @@ async def test_undo_after_the_runner_died(studio: Studio, capsys: Captured) -> N
     told = capsys.readouterr()
     assert told.out.startswith("INTERRUPTED")
     assert "runner.log" in told.err
-    operation = re.findall(r"`tuiha undo (\S+)` takes it back", told.out)[0]
+    operation = re.findall(r"`tuiha undo (\S+)` undoes it", told.out)[0]
     assert await tuiha(studio, "undo", operation) == exits.OK
     told = capsys.readouterr()
     assert told.err.index("2 wall: prepare: undone") < told.err.index("1 wall: cover the floor: undone")

@@ -73,7 +73,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_is_done_when_the_new_one_leads() -> None:
     pair = Pair()
     said = text(await AskSwitchover(JOB, 3).run(pair.world, Told()))
-    assert said.startswith("db2 leads on timeline 5, by Patroni, at ")
+    assert said.startswith("db2 leads on timeline 5 according to Patroni, at ")
     assert pair.asked == [("/switchover", {"leader": "db1", "candidate": "db2"})]
     again = text(await AskSwitchover(JOB, 3).run(pair.world, Told()))
     assert again == "db2 leads on timeline 5 already"
@@ -102,14 +102,14 @@ async def test_what_cannot_be_read_back_is_unknown(answer: Any, then: LedgerReco
     pair = Pair(answer=answer, then=then)
     with pytest.raises(StepUnknown):
         await AskSwitchover(JOB, 3).run(pair.world, Told())
-    with pytest.raises(StepUnknown, match="does not say that db2 leads"):
+    with pytest.raises(StepUnknown, match="does not report db2 as its leader"):
         await Follow(JOB, 4).run(pair.world, Told())
     assert pair.posted == []
 
 
 @pytest.mark.parametrize(("record", "said", "words"), [
     (AFTER, None, "db2 leads on timeline 5"),
-    (replace(BEFORE, standby=Standby.STALE), None, "the other one STALE"),
+    (replace(BEFORE, standby=Standby.STALE), None, "the other one is STALE"),
     (NOBODY, None, "Patroni has lost its leader"),
     (BEFORE, Managed(error="no answer"), "Patroni on db2: no answer"),
     (BEFORE, Managed("sync_standby", "streaming", "db1", scheduled="to db2"), "a switchover is scheduled to db2"),

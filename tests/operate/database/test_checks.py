@@ -300,7 +300,7 @@ def test_what_nobody_can_tell_of_a_disk_is_unknown_and_not_good() -> None:
     assert (full.value, full.limit) == ("1.0 GB free", "at least 1.3 GB for a fresh copy")
     unknown = checks.disk(healthy(), replace(healthy().active, free=None), healthy().partner)
     assert (unknown.value, unknown.verdict) == ("unknown", WARNING)
-    assert "look by hand" in unknown.remedy
+    assert "check it on its host" in unknown.remedy
     sizes = replace(healthy().active, obstacles={}), replace(healthy().partner, obstacles={})
     assert checks.disk(healthy(), *sizes).verdict is WARNING
 

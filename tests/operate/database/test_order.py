@@ -81,6 +81,6 @@ async def test_a_primary_goes_on_waiting_when_a_failover_has_the_ledger(tmp_path
 
 async def test_a_primary_that_waits_for_nobody_must_be_fenced(tmp_path: Path) -> None:
     there = await world(tmp_path)
-    assert "its leases end by time" in text(await FenceOld(JOB, 3).run(there, Told()))
+    assert "its leases expire" in text(await FenceOld(JOB, 3).run(there, Told()))
     with pytest.raises(StepFailed, match=r"db1 runs unprotected and cannot be fenced: no route to host"):
         await FenceOld(replace(JOB, standby="STALE"), 3).run(there, Told())

@@ -106,7 +106,7 @@ def next_step(state: OperationState) -> str:
         return f"Its journal is on {plain(state.host) or 'another host'}: there it is followed, resumed or taken back."
     if state.settled or state.standing.running:
         return ""
-    back = f", `tuiha undo {state.id}` takes it back" if against(IntentWay.UNDO, state.standing) is None else ""
+    back = f", `tuiha undo {state.id}` undoes it" if against(IntentWay.UNDO, state.standing) is None else ""
     return f"It still has the pool: `tuiha resume {state.id}` finishes it{back}."
 
 

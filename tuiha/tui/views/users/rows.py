@@ -16,7 +16,7 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import Line, Span, clean
 from tuiha.tui.operations.lines.choices import Choice
-from tuiha.tui.operations.lines.plan import labelled
+from tuiha.tui.operations.lines.plan import LABEL, labelled
 from tuiha.words.mail import explained
 
 if TYPE_CHECKING:  # with its drivers it is heavy
@@ -26,8 +26,6 @@ from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import fit
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import no_history
-
-_LABEL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +157,7 @@ def _devices(row: UserRow) -> str:
 def _labelled_lines(told: Sequence[tuple[str, str, str]], width: int) -> list[Line]:
     lines = []
     for label, text, style in told:
-        parts = wrapped(clean(text), width - _LABEL - 1)[:2]
+        parts = wrapped(clean(text), width - LABEL - 1)[:2]
         lines += [labelled("" if place else label, ((part, style),), width) for place, part in enumerate(parts)]
     return lines
 

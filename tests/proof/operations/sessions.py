@@ -157,6 +157,10 @@ class Session(Connection):
         self._world.on_lease(self._node)
         return True
 
+    async def _renewed(self, server: str) -> float | None:
+        held = self._node.tables.leases.get(server)
+        return None if held is None else held[1]
+
     async def _write(self, rows: list[int]) -> None:
         await self._node.commit(self, Entry(rows=tuple(rows)))
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from functools import partial
 
 from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession
@@ -222,7 +221,6 @@ class Attacher:
                 place, found.epoch, found.system_identifier, found.timeline, wires, self._connections
             )
             attachment.watch(session)
-            attachment.check = partial(self._is_there, attachment)
             await self._keeper.take(attachment, session)
         except (WrongDatabase, WrongPool, LeaseRefused, *FAILED) as error:
             wires.sever()
@@ -235,14 +233,6 @@ class Attacher:
             return False
         await self._stay(attachment, session, found)
         return True
-
-    async def _is_there(self, attachment: Attachment, session: Session) -> None:
-        """A further session is on the database of the attachment. Else that ends. Raises what LOST lists."""
-        try:
-            await self._keeper.same(attachment, session)
-        except LeaseRefused as refusal:
-            attachment.end(str(refusal))
-            raise ConnectionResetError(str(refusal)) from None
 
     async def _suspect(self, place: DatabasePlace, error: BaseException) -> None:
         """A database that gave no lease may be a copy of the one that the pool is on."""

@@ -120,7 +120,6 @@ class Attachment:
         self.timeline = timeline
         self.wires = wires
         self.since = boottime()
-        self.check: Callable[[Session], Awaitable[None]] | None = None  # of each further session; raises LOST
         self.verified = False  # its first lease was confirmed by the secondary, or contradicted by no other server
         self.why = ""  # it ended
         self._free: list[Session] = []
@@ -151,12 +150,6 @@ class Attachment:
 
     async def _another(self) -> Session:
         session = await connect(self.place, self.wires)
-        if self.check is not None:
-            try:
-                await self.check(session)
-            except BaseException:
-                session.drop()
-                raise
         self.watch(session)
         return session
 

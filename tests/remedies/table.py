@@ -396,7 +396,7 @@ HINDRANCES = (
     Fault("replay is paused", statements("SELECT pg_wal_replay_pause()", on="db2"), "db2", "replay is paused",
           "SELECT pg_wal_replay_resume()", told(on="db2")),
     Fault("a slot that nobody uses", statements("SELECT pg_create_physical_replication_slot('forgotten', true)"),
-          "db1", "slot forgotten is used by nobody", "SELECT pg_drop_replication_slot('forgotten')", told()),
+          "db1", "unused slot forgotten keeps", "SELECT pg_drop_replication_slot('forgotten')", told()),
     Fault("a long transaction", long_transaction, "db1", "transactions are open", "SELECT pg_terminate_backend(",
           ended),
 )

@@ -487,7 +487,7 @@ OTHERS = (
     Fault("no such runtime socket", configured(((*SPRAYER, "socket"), "unix:/nowhere/admin.sock")), "spray1",
           "its runtime socket does not answer", "name the path of its `stats socket` at sprayers.socket",
           restored((*SPRAYER, "socket")), alone=True),
-    Fault("a server is out at one sprayer", steered(("set_state", "maint")), "spray1", "s1 gets no new users here",
+    Fault("a server is out at one sprayer", steered(("set_state", "maint")), "spray1", "sends no new users to s1",
           "set server BACKEND/s1 state ready", done(steered(("set_state", "ready"))), alone=True),
     Fault("a sprayer cannot reach a server", steered(("set_address", "127.0.0.1:1")), "spray1", "cannot reach s1",
           "compare the address on its line `server`", right_address, alone=True),

@@ -76,7 +76,7 @@ async def test_it_is_done_when_the_new_one_leads() -> None:
     assert said.startswith("db2 leads on timeline 5 according to Patroni, at ")
     assert pair.asked == [("/switchover", {"leader": "db1", "candidate": "db2"})]
     again = text(await AskSwitchover(JOB, 3).run(pair.world, Told()))
-    assert again == "db2 leads on timeline 5 already"
+    assert again == "db2 already leads on timeline 5"
     assert len(pair.asked) == 1, "a resumed step does not ask twice"
 
 

@@ -58,7 +58,8 @@ def test_the_page_is_up_to_date() -> None:
     It is made in a process of its own: other tests add operations of theirs to the grammar of this one.
     """
     code = "import sys; from tests.programs.docs import man; sys.stdout.write(man.document())"
-    made = subprocess.run([sys.executable, "-c", code], cwd=man.TARGET.parents[1], capture_output=True, text=True, check=True)
+    made = subprocess.run([sys.executable, "-c", code], cwd=man.TARGET.parents[1], capture_output=True, text=True,
+                          check=True)
     assert man.TARGET.read_text() == made.stdout
 
 

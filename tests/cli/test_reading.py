@@ -232,7 +232,7 @@ def test_status_names_the_problems_first(configured: Configured, capsys: Capture
     check(configured, capsys, 1, "--create-ledger")
     assert configured.run("status") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("demo  DOWN  0/0 servers UP")
+    assert lines[0].startswith("demo  DOWN  nobody is served for ")
     assert lines[1] == "x demo DOWN  no pool server is known"
     assert lines[3] == "    next: tuiha serve NAME"
     assert any(line.split()[:4] == ["db2", "UP", "SECONDARY", "ro"] for line in lines)

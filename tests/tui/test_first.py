@@ -58,7 +58,7 @@ def test_a_key_ends_it(configuration: Path) -> None:
     with dashboard(configuration) as terminal:
         terminal.shows("STALE, as of")
         terminal.send("?")
-        terminal.shows("KEYS")
+        terminal.shows("NOW  ")
 
 
 def test_a_configuration_that_cannot_be_used_is_said_on_a_terminal_that_was_given_back(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ PASTE_ENDS = "\x1b[201~"
 def back_home(terminal: Terminal) -> None:
     """Wait until everything sent so far was acted on, and Home is in front."""
     terminal.send(PASTE_ENDS)
-    press(terminal, "?", lambda: terminal.has("KEYS"))
-    press(terminal, "", lambda: terminal.has("STATE") and not terminal.has("KEYS"))
+    press(terminal, "?", lambda: terminal.has("NOW  "))
+    press(terminal, "", lambda: terminal.has("STATE") and not terminal.has("NOW  "))
 
 
 def press(terminal: Terminal, key: str, there: Callable[[], bool]) -> None:

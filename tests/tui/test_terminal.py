@@ -39,9 +39,9 @@ def test_what_is_sent_as_differences_is_the_whole_screen() -> None:
         terminal.shows("q quit")
         before = terminal.lines
         terminal.send("jjjo?")
-        terminal.until(lambda seen: seen.has("KEYS") and not seen.has("SPRAYERS"))
+        terminal.until(lambda seen: seen.has("NOW  ") and not seen.has("SPRAYERS"))
         terminal.send("\x1b")
-        terminal.until(lambda seen: seen.has("SPRAYERS") and not seen.has("KEYS"))
+        terminal.until(lambda seen: seen.has("SPRAYERS") and not seen.has("NOW  "))
         terminal.send("oooooo")  # the other six orders: back at the first
         terminal.until(lambda seen: seen.has("STATE▾"))
         terminal.send("g\x0c")
@@ -92,7 +92,7 @@ def test_after_a_stall_the_screen_is_right_again() -> None:
         for _ in range(200):
             terminal.send("?\x0c\x1b")
         terminal.send("?")
-        terminal.shows("KEYS")
+        terminal.shows("NOW  ")
         terminal.send("g")
         terminal.shows("MARKS")
 
@@ -138,11 +138,11 @@ def test_an_esc_that_comes_together_with_the_next_key_is_both_keys() -> None:
     with play("healthy") as terminal:
         terminal.shows("q quit")
         terminal.send("?")
-        terminal.shows("KEYS")
+        terminal.shows("NOW  ")
         terminal.send("\x1bj")
-        terminal.until(lambda seen: seen.has("▸● s2") and not seen.has("KEYS"))
+        terminal.until(lambda seen: seen.has("▸● s2") and not seen.has("NOW  "))
         terminal.send("?")
-        terminal.shows("KEYS")
+        terminal.shows("NOW  ")
         terminal.send("\x1bq")
         assert terminal.wait() == 0
 
@@ -177,7 +177,7 @@ SIXTEEN = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|9[0-7]|4[0-7])(?:;[0-9;]*)?
 def drawn(terminal: Terminal, columns: int, rows: int) -> bool:
     """Whether Home stands there at that size."""
     seen = terminal.lines
-    return columns in map(len, seen) and "q quit" in seen[rows - 1] and "Z" in seen[0] and terminal.has("STATE")
+    return columns in map(len, seen) and "? help" in seen[rows - 1] and "Z" in seen[0] and terminal.has("STATE")
 
 
 SIZES = ((60, 20), (200, 60), (120, 40), (80, 24))

@@ -293,7 +293,7 @@ async def test_what_takes_the_name_and_the_slot_of_the_secondary_gets_no_lease_c
             await until(lambda: _refused(here), "no lease, and why")
             for kind in ("switchover", "failover", "protect"):
                 bad = (await planned(here.world, KINDS[kind]())).stopped_by
-                assert any("db2 is not db2" in check.value for check in bad), (kind, bad)
+                assert any("a copy of db2 confirms commits" in check.value for check in bad), (kind, bad)
                 assert kind == "failover" or any("stop the copy of db2" in check.remedy for check in bad), (kind, bad)
             await here.operate("degrade")  # the way out that the servers name
             await until(lambda: _protection(here, "UNPROTECTED"), "the pool goes on without db2")

@@ -39,7 +39,7 @@ async def test_an_obstacle_stops_the_switchover_and_without_that_check_the_pool_
             assert remedies <= await named(pool)  # check says the same
         # Negative control: the last one, with its check left out.
         data = (pool.folder / "db1" / "data").stat().st_ino
-        with pytest.raises(StepFailed, match="its data is left as it is: recovery_target_timeline"):
+        with pytest.raises(StepFailed, match="its data is unchanged: recovery_target_timeline"):
             await run(world, switchover, plan)
         assert world.drivers.ledger is not None
         record = await world.drivers.ledger.poll()

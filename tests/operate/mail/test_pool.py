@@ -58,7 +58,7 @@ async def test_out_and_back_under_load(pool: EmbeddedPool, world: World) -> None
         plan = await planned(world, kind, FIRST, options={"reason": "its disk"})
         assert plan.stopped_by == ()
         evidence = await run(world, kind, plan)
-        assert evidence[2].startswith(f"{FIRST} 0 users (0 by the servers)")
+        assert evidence[2].startswith(f"{FIRST} 0 users (0 reported by servers)")
         assert await service.through(Active(world), CLUSTER) == {SECOND: 16}
         with pytest.raises(OperationRefused, match="already"):
             await kind.plan(world, (FIRST,), {})

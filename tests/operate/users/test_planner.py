@@ -90,9 +90,9 @@ def test_a_plan_without_moves_says_who_is_locked_and_until_when() -> None:
     at = 1_800_000_000.0
     told = stays(moves, [Staying("s1", 2, 11, at, at + 59.5), Staying("s2", 0, 10, at, at)])
     assert [(check.subject, check.value, check.verdict) for check in told] == [
-        ("s1", "4.2 over its share stay: 11 users locked after a move, the first until 08:00:00Z, the last until "
+        ("s1", "4.2 users over its share stay: 11 users locked after a move, the first until 08:00:00Z, the last until "
                "08:01:00Z; 2 users pinned", "warning"),
-        ("s2", "1.2 over its share stay: 10 users locked after a move until 08:00:00Z", "warning"),
+        ("s2", "1.2 users over its share stay: 10 users locked after a move until 08:00:00Z", "warning"),
     ]
     assert told[0].remedy.startswith("plan again after 08:01:00Z; ")
     free = plan_moves(pool([ServerPart.TAKES] * 3), crowd([13, 10, 2]))

@@ -101,7 +101,7 @@ async def test_drain_under_load_and_enable(pool: EmbeddedPool, world: World) -> 
     again = await planned(world, back, "s2")
     assert again.stopped_by == ()
     evidence = await run(world, back, again)
-    assert "target UP by its row, UP" in evidence[1]
+    assert "target UP in the database, UP" in evidence[1]
     assert evidence[2].count("UP") == 2
 
 

@@ -192,7 +192,7 @@ def test_every_kind_of_terminal_at_every_size(kind: str) -> None:
             terminal.kill(signal.SIGWINCH)
             terminal.until(lambda seen, size=size: drawn(seen, *size))  # type: ignore[misc]
             assert "SPLIT" in terminal.lines[0]
-            for key, shown in (("\r", "address"), ("?", "KEYS"), ("\x10", "up down choose"), (":", "complete")):
+            for key, shown in (("\r", "address"), ("?", "NOW  "), ("\x10", "up down choose"), (":", "complete")):
                 terminal.send(key)
                 terminal.until(lambda seen, shown=shown: seen.has(shown) and not seen.has("STATE"))  # type: ignore[misc]
                 terminal.send("\x1b")

@@ -33,7 +33,11 @@ from tuiha.lab.pool.layout import Layout
 from tuiha.server.devices.passwords import hash_password
 
 USERS = tuple(f"u{number:02}" for number in range(1, 11))
-_COORDINATOR = "CREATE ROLE tuiha_coordinator LOGIN PASSWORD {0} IN ROLE pg_monitor"
+_COORDINATOR = """
+CREATE ROLE tuiha_coordinator LOGIN PASSWORD {0} IN ROLE pg_monitor;
+REVOKE ALL ON DATABASE tuiha FROM PUBLIC;
+GRANT CONNECT ON DATABASE tuiha TO tuiha_owner, tuiha_pool, tuiha_watch, tuiha_coordinator
+"""  # as config/postgresql.md, step 3
 
 
 @dataclass

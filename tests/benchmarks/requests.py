@@ -62,10 +62,11 @@ import asyncio, sys
 from aiohttp import web
 from tuiha.config.pace import Limits
 from tuiha.server.http.guard import Guard, GuardedSite
+from tuiha.server.http.marks import TurnedAway
 async def main():
     runner = web.AppRunner(web.Application(), access_log=None)
     await runner.setup()
-    site = GuardedSite(runner, Guard(Limits(), sheds=lambda: 7), "127.0.0.1", 0, None)
+    site = GuardedSite(runner, Guard(Limits(), sheds=lambda _: TurnedAway(7, "0:2")), "127.0.0.1", 0, None)
     await site.start()
     print(site._server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -80,3 +81,19 @@ async def test_a_pooler_that_drops_what_sessions_ask_for_is_named(pair: Pair) ->
             await read_back(connection, STATED)
     finally:
         await connection.close()
+
+
+async def test_a_session_that_vanished_in_a_transaction_loses_its_locks(pair: Pair) -> None:
+    """Nothing is closed here: its host may be off the network, and the database would wait for it."""
+    gone = await opened("gone", {"idle_in_transaction_session_timeout": "300ms"}, host="127.0.0.1", port=pair.db1.port,
+                        user="tuiha_watch", password=PASSWORD, database="tuiha", ssl=False, timeout=20.0)
+    other = await session(pair)
+    try:
+        assert await other.fetchval("SELECT current_setting('idle_in_transaction_session_timeout')") == "5s"
+        await gone.execute("BEGIN")
+        await gone.execute("SELECT pg_advisory_xact_lock(4711)")
+        async with asyncio.timeout(20.0):
+            await other.execute("SELECT pg_advisory_lock(4711)")
+    finally:
+        gone.terminate()
+        await other.close()

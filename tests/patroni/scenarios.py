@@ -12,6 +12,7 @@ from tuiha.lab.drill.acts.base import Act, Kill, Pause, Resume, Start, Wait
 from tuiha.lab.drill.acts.operate import KillRunner, Operate
 from tuiha.lab.drill.scenario import STEADY, Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.model.operations.evidence import StepId
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ SCENARIOS = (
               STEADY, Kill(("patroni",)), MOVED, Wait(5), Start("patroni")),
     _scenario("switchover", "the pool moves to the other one as planned", STEADY, Operate("switchover")),
     _scenario("switchover-runner-killed", "the runner dies while Patroni changes the roles, and is resumed",
-              "during 'ask Patroni to stop'",
-              Operate("switchover", at="ask Patroni to stop", begun=True, then=(KillRunner(),))),
+              "in 'ask-switchover'",
+              Operate("switchover", at=StepId.ASK_SWITCHOVER, begun=True, then=(KillRunner(),))),
     _scenario("maintenance-leader-killed", "the leader's host is lost while Patroni is paused: nothing happens by "
               "itself; an operator fails over", "in maintenance mode",
               _maintenance(True), Wait(3), Kill(("leader",)), Operate("failover", patience=60), Start("leader"),

@@ -11,7 +11,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -95,6 +95,7 @@ def prepared(program: Path, folder: Path, ports: list[int], operator: str = "loc
             (own / pem).write_bytes(both)
         shutil.copy(CERTIFICATES / "certificate.pem", own / "pool-ca.crt")
         (own / "users.map").touch()
+        (own / "full.map").touch()
         (own / "held.map").touch()
         devices, runtime, alive, operators = ports[4 + 4 * number: 8 + 4 * number]
         text = replaced(data_file("config/haproxy.cfg").read_text(), {
@@ -145,10 +146,19 @@ def running(sprayer: Sprayer) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def server(name: str, port: int) -> AsyncIterator[None]:
-    """A server of a pool in which s2 monitors every user; s1 answers as if it had forwarded."""
+async def server(
+    name: str, port: int, words: Sequence[str] = (), reached: list[web.Request] | None = None
+) -> AsyncIterator[None]:
+    """A server of a pool in which s2 monitors every user; s1 answers as if it had forwarded.
+
+    While there are `words` it is full, and says the last of them to the sprayer. `reached`: what it was asked.
+    """
+    reached = [] if reached is None else reached
 
     async def me(request: web.Request) -> web.Response:
+        reached.append(request)
+        if words:
+            return web.Response(status=503, headers={"X-Tuiha-Full": words[-1], "Retry-After": "7"})
         if request.headers["Authorization"] not in MAY_COME_IN:
             return web.Response(status=401, headers={"X-Tuiha-Server": "s2"})  # what nobody must learn from
         headers = {"X-Tuiha-Server": "s2"} | ({} if name == "s2" else {"X-Tuiha-Forwarded-By": name})
@@ -159,7 +169,8 @@ async def server(name: str, port: int) -> AsyncIterator[None]:
         return web.Response()
 
     app = web.Application()
-    app.add_routes([web.get("/v1/me", me), web.get("/health", health), web.get("/control/status", health)])
+    app.add_routes([web.get("/v1/me", me), web.put("/v1/me", me),
+                    web.get("/health", health), web.get("/control/status", health)])
     runner = web.AppRunner(app)
     await runner.setup()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -186,6 +197,15 @@ class Device:
     def __init__(self, user: str, password: str = "right") -> None:
         self.auth = aiohttp.encode_basic_auth(user, password)
         self.tls = tls.client(OURS, CERTIFICATES)
+
+    async def again(self, sprayer: Sprayer, method: str = "GET") -> tuple[int, int]:
+        """A request: its status, and the seconds after which it shall come again (0: nothing was said)."""
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.tls, force_close=True)) as session,
+            session.request(method, f"https://127.0.0.1:{sprayer.devices}/v1/me",
+                            headers={"Authorization": self.auth, "X-Tuiha-Share": "999"}) as answer,
+        ):
+            return answer.status, int(answer.headers.get("Retry-After", "0"))
 
     async def get(self, sprayer: Sprayer, path: str = "/v1/me", **headers: str) -> tuple[int, str, str | None]:
         connector = aiohttp.TCPConnector(ssl=self.tls, force_close=True)
@@ -335,3 +355,47 @@ async def test_another_host_of_the_pool_may_not_operate(program: Path, folder: P
         await until(partial(answers, first.driver(tls.client(OURS, CERTIFICATES))))
         with pytest.raises(DriverError):
             await first.operator().level()
+
+
+async def test_the_sprayer_turns_away_what_a_full_server_names(
+    program: Path, folder: Path, ports: list[int]
+) -> None:
+    """The polls of that server's users, for a second; nothing else, nobody else, and no longer."""
+    one, words, reached = prepared(program, folder, ports)[0], [""], list[web.Request]()
+    words.clear()
+    alice, other = Device("alice"), Device(LONG)
+    async with server("s1", ports[0]), server("s2", ports[1], words, reached):
+        with running(one):
+            await until(partial(ready, one.driver(tls.client(OURS, CERTIFICATES))))
+
+            async def learned() -> bool:
+                return (await alice.get(one))[1] == "s2"
+
+            await until(learned)
+            assert "X-Tuiha-Share" not in reached[-1].headers, "only the sprayer says it"
+            words.append("1000:20")
+
+            async def told() -> bool:
+                """One reaches the server, and the next does not."""
+                reached.clear()
+                first, second = [await alice.again(one) for _ in range(2)]
+                assert (first[0], second[0]) == (503, 503)
+                assert 1 <= second[1] <= 21
+                return len(reached) == 1
+
+            await until(told)
+            reached.clear()
+            assert await alice.again(one, "PUT") == (503, 7)
+            assert await other.again(one) in ((200, 0), (503, 7)), "nobody has learned this one's server"
+            assert "PUT" in {request.method for request in reached}
+            words[:] = ["0:20"]
+
+            async def asked() -> bool:
+                reached.clear()
+                assert {await alice.again(one) for _ in range(5)} <= {(503, seconds) for seconds in range(1, 22)}
+                return len(reached) == 5
+
+            await until(asked)
+            assert reached[-1].headers["X-Tuiha-Share"] == "0"
+            words.clear()
+            await until(learned)

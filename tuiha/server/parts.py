@@ -48,6 +48,7 @@ from tuiha.server.http import app
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import Guard, GuardedSite
 from tuiha.server.http.limits import Quotas
+from tuiha.server.http.marks import TurnedAway
 from tuiha.server.http.metrics import LoginCounts, Metrics, Work
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.mail.cluster import Bound, Cluster
@@ -299,12 +300,12 @@ class PoolServer:
         self.users.forget_all()
         self.waiters.wake_all()
 
-    def _sheds(self) -> int | None:
-        """Whether a request is turned away unread, and the seconds after which it shall come again."""
-        seconds = self.devices.room.sheds()
-        if seconds is not None:
+    def _sheds(self, share: int) -> TurnedAway | None:
+        """Whether a request is turned away unread, and what it is told."""
+        away = self.devices.room.sheds(share)
+        if away is not None:
             self.meter.count(503, again=True, forwarded=False, waited=False)
-        return seconds
+        return away
 
     def _pushed(self) -> list[str] | None:
         """Whom sprayers shall send here; None without a lease, when this may be over."""

@@ -42,7 +42,7 @@ async def test_whoever_was_passed_on_to_a_full_server_is_told_at_once_when_to_co
         with pytest.raises(HttpProblem) as told:
             async with one.stay(True, True):
                 pass
-    assert (told.value.status, told.value.headers[FULL]) == (503, "1")
+    assert (told.value.status, told.value.headers[FULL]) == (503, "0:2")
     assert int(told.value.headers["Retry-After"]) >= 1
     assert one.working == 0
 
@@ -178,9 +178,9 @@ async def test_when_all_places_are_taken_the_next_is_turned_away_unread() -> Non
         await asyncio.sleep(0)
         assert one.sheds() is None, "one may wait"
         before = one.turned_away
-        seconds = one.sheds()
-        assert seconds is not None, "that one is on its way"
-        assert seconds >= 1
+        away = one.sheds()
+        assert away is not None, "that one is on its way"
+        assert away.seconds >= 1
         assert one.turned_away == before + 1, "it counts"
         for task in waits:
             task.cancel()
@@ -198,5 +198,37 @@ async def test_a_known_device_is_read_while_a_first_log_in_waits_unless_far_too_
         assert one.sheds() is not None
         clock.now += 3.0
         assert one.sheds() is None, "that was three seconds ago"
+        for task in waits:
+            task.cancel()
+
+
+def second(one: Room, clock: Clock, offered: int, obeys: bool) -> int:
+    """One second of so many requests; the share that the server names. `obeys`: the sprayer turns that share away."""
+    named = 0
+    for number in range(offered):
+        share = named if obeys else 0
+        if number % 1000 < share:
+            continue
+        away = one.sheds(share)
+        if away is not None:
+            named = int(away.word.partition(":")[0])
+    clock.now += 1.0
+    return named
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+async def test_the_sprayer_is_to_turn_away_what_is_far_above_capacity(obeys: bool) -> None:
+    """Named from what comes with what the sprayer turned away, so it stays the same whether anybody obeys or not."""
+    one, clock = room()
+    capacity = one._pace.capacity
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        await fill(stack, one)
+        waits = [group.create_task(waiting(one, True, [], str(n))) for n in range(4 * one.limit)]
+        await asyncio.sleep(0)
+        shares = [second(one, clock, 3000, obeys) for _ in range(6)]
+        assert shares[0] == 0, "the first second tells how many come"
+        expected = 1000 * (1 - 1.5 * capacity / 3000)
+        assert all(abs(share - expected) < 60 for share in shares[1:]), shares
+        assert [second(one, clock, int(capacity), obeys) for _ in range(2)][1] == 0, "the crowd is gone"
         for task in waits:
             task.cancel()

@@ -22,6 +22,7 @@ from tuiha.server.http.app import _whole, _with_problems, server_options
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import AT_A_TIME, Guard, GuardedSite
 from tuiha.server.http.limits import Quotas, Rates
+from tuiha.server.http.marks import TurnedAway
 from tuiha.server.http.problems import HttpProblem
 
 GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -29,7 +30,8 @@ GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @asynccontextmanager
 async def guarded(
-    poll: float = 0.0, size: int = 2, sheds: Callable[[], int | None] = lambda: None, full: bool = False, **limits: Any
+    poll: float = 0.0, size: int = 2, sheds: Callable[[int], TurnedAway | None] = lambda _: None, full: bool = False,
+    **limits: Any,
 ) -> AsyncIterator[tuple[int, Guard]]:
     """A server with one slow resource, one that takes a body, and limits. `full`: it has no place for that one."""
 
@@ -250,16 +252,17 @@ def test_a_new_device_s_name_each_time_is_no_way_round_the_rate() -> None:
     quotas.request(2, "phone", 0.0)
 
 
+AWAY = TurnedAway(7, "630:12")
 V1 = b"GET /v1/poll HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def test_a_request_that_is_turned_away_unread_keeps_its_connection_and_is_served_later() -> None:
-    many: list[int] = [7]
-    async with guarded(sheds=lambda: many[0] if many else None) as (port, guard), peer(port) as one:
+    many = [AWAY]
+    async with guarded(sheds=lambda _: many[0] if many else None) as (port, guard), peer(port) as one:
         for _ in range(3):
             await one.say(V1)
             status, headers, body = await one.whole()
-            assert (status, headers["retry-after"], headers["x-tuiha-full"]) == (503, "7", "1")
+            assert (status, headers["retry-after"], headers["x-tuiha-full"]) == (503, "7", "630:12")
             assert json.loads(body)["status"] == 503
         await one.say(GET)  # nothing but devices' requests is turned away
         assert await one.answer() == (200, b"xx")
@@ -267,6 +270,23 @@ async def test_a_request_that_is_turned_away_unread_keeps_its_connection_and_is_
         await one.say(V1)
         assert await one.answer() == (200, b"xx")
         assert len(guard) == 1
+
+
+@pytest.mark.parametrize(("header", "share"), [
+    (b"", 0), (b"x-tuiha-share: 630\r\n", 630), (b"x-tuiha-share: 0\r\n", 0), (b"x-tuiha-share: 6300\r\n", 0),
+    (b"x-tuiha-share: -1\r\n", 0), (b"x-tuiha-share: \xb2\r\n", 0),
+])
+async def test_what_the_sprayer_turns_away_is_read_in_a_request_that_nobody_reads(header: bytes, share: int) -> None:
+    told: list[int] = []
+
+    def sheds(share: int) -> TurnedAway:
+        told.append(share)
+        return AWAY
+
+    async with guarded(sheds=sheds) as (port, _), peer(port) as one:
+        await one.say(V1.replace(b"Host: x\r\n", b"Host: x\r\n" + header))
+        assert (await one.answer())[0] == 503
+    assert told == [share]
 
 
 @pytest.mark.parametrize(("parts", "statuses"), [
@@ -280,7 +300,7 @@ async def test_a_request_that_is_turned_away_unread_keeps_its_connection_and_is_
     ([V1.replace(b"Host: x", b"Host: x\r\nContent-Length : 2")], [400]),  # another reader may take it
 ])
 async def test_what_is_not_one_whole_request_is_read(parts: list[bytes], statuses: list[int]) -> None:
-    async with guarded(sheds=lambda: 7) as (port, _), peer(port) as one:
+    async with guarded(sheds=lambda _: AWAY) as (port, _), peer(port) as one:
         for part in parts:
             await one.say(part)
             await asyncio.sleep(0.05)
@@ -288,7 +308,7 @@ async def test_what_is_not_one_whole_request_is_read(parts: list[bytes], statuse
 
 
 async def test_a_connection_that_only_was_turned_away_ends_when_it_is_idle() -> None:
-    async with guarded(sheds=lambda: 7, idle=0.3) as (port, _), peer(port) as one:
+    async with guarded(sheds=lambda _: AWAY, idle=0.3) as (port, _), peer(port) as one:
         await one.say(V1)
         assert (await one.answer())[0] == 503
         assert await one.ended()
@@ -311,7 +331,7 @@ async def test_many_that_come_back_at_once_wait_in_the_kernel_and_are_accepted_a
 
 async def test_a_body_that_nobody_wanted_is_not_taken_for_a_request() -> None:
     """The request was refused before its body came: aiohttp still drops it, and what it looks like means nothing."""
-    async with guarded(sheds=lambda: 7, full=True) as (port, _), peer(port) as one:
+    async with guarded(sheds=lambda _: AWAY, full=True) as (port, _), peer(port) as one:
         await one.say(b"PUT /v1/body HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(V1))
         assert (await one.answer())[0] == 503
         await one.say(V1)  # the body
@@ -321,7 +341,7 @@ async def test_a_body_that_nobody_wanted_is_not_taken_for_a_request() -> None:
 
 
 async def test_one_that_waits_behind_another_is_answered_before_one_that_is_turned_away() -> None:
-    async with guarded(poll=0.3, sheds=lambda: 7) as (port, _), peer(port) as one:
+    async with guarded(poll=0.3, sheds=lambda _: AWAY) as (port, _), peer(port) as one:
         await one.say(GET)
         await asyncio.sleep(0.1)
         await one.say(GET)  # while the first is served

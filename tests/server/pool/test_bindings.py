@@ -9,6 +9,7 @@ import pytest
 
 from tests.server.support import Attach, Attached, Node
 from tuiha.config.pace import Binding
+from tuiha.pooldb.statements.mail import HOLD_BINDING
 from tuiha.pooldb.statements.takeovers import CANDIDATES
 from tuiha.server.pool.bindings import Bindings, Owned
 from tuiha.server.pool.takeover import Taken, candidates, take_over
@@ -93,6 +94,22 @@ async def test_the_users_of_a_dead_server_move_at_once_spread_by_room(node: Node
     assert await servers_of(node) == {"s1": 50, "s2": 100}
     assert await node.admin.fetchval("SELECT count(*) FROM binding WHERE generation = 2") == 150
     assert await take(node) is None, "and only once"
+
+
+async def test_a_row_that_the_dead_server_still_holds_keeps_nobody_else(node: Node, attach: Attach) -> None:
+    """It was cut off while it recorded a mail: the database does not know yet that nobody is there."""
+    cut = await attach("other")  # with a lease nobody is dead; the row lock is the same
+    await node.add_server("s1")
+    await node.add_server("dead", age=WINDOW + 1)
+    ids = await node.add_users(*(f"u{n}" for n in range(10)))
+    await node.bind("dead", ids)
+    async with cut.gate.transaction() as connection:
+        assert await connection.fetchval(HOLD_BINDING, ids[3], "dead", 1) is not None
+        async with asyncio.timeout(20.0):
+            await take(node)
+        assert await servers_of(node) == {"s1": 9, "dead": 1}
+    await take(node)
+    assert await servers_of(node) == {"s1": 10}
 
 
 async def test_a_server_inside_the_heartbeat_window_keeps_its_users(node: Node) -> None:

@@ -77,10 +77,26 @@ backend {backend}
     acl whole      var(txn.user),length le 127  # the stick table cuts a longer name off, and would take two for one
     acl odd        var(txn.user) -m reg [[:cntrl:]]  # the map writes a line break as %0A
 
+    # A full server says how many in a thousand of its users' polls the sprayer is to turn away in its place, and over
+    # how many seconds these return: "630:12". That holds for a second; what passes tells the server how many come.
+    http-request del-header X-Tuiha-Share
+    http-request set-var(txn.full) 'var(txn.user),map_str({map}),map_str({full})'
+    http-request set-var(txn.until) 'var(txn.full),field(1,:),add(0)'
+    http-request set-var(txn.share) 'var(txn.full),field(2,:),add(0)'
+    http-request set-var(txn.spread) 'var(txn.full),field(3,:),add(0)'
+    acl crowd      date,sub(txn.until) le 0
+    acl poll       method GET
+    acl surplus    rand(1000),sub(txn.share) lt 0
+    http-request return status 503 {full_problem} {spread} if poll crowd surplus
+    http-request set-header X-Tuiha-Share %[var(txn.share)] if poll crowd
+    acl named      res.hdr(X-Tuiha-Server) -m found
+    acl told       res.hdr(X-Tuiha-Full) -m found
+    http-response set-map({full}) %[res.hdr(X-Tuiha-Server)] %[date(1)]:%[res.fhdr(X-Tuiha-Full)] if told named
+    http-response set-map({full}) %[srv_name] %[date(1)]:%[res.fhdr(X-Tuiha-Full)] if told !named
+
     use-server %[var(txn.user),map_str({map})] if {{ var(txn.user),map_str({map}) -m found }}
     stick-table type string len 128 size 1m expire 24h srvkey name peers sprayers
     stick match var(txn.user) if whole
-    acl named      res.hdr(X-Tuiha-Server) -m found
     acl forwarded  res.hdr(X-Tuiha-Forwarded-By) -m found
     stick store-response var(txn.user) if named !forwarded whole
     http-response set-map({map}) %[var(txn.user)] %[res.hdr(X-Tuiha-Server)] if named !odd {{ var(txn.user) -m found }}
@@ -90,6 +106,10 @@ backend {backend}
 
 _PROBLEM = ('{"type":"about:blank","title":"Service Unavailable","status":503,'
             '"detail":"no pool server can take requests now; try again"}')
+_FULL = ("content-type application/problem+json string "
+         '\'{"type":"about:blank","title":"Service Unavailable","status":503,'
+         '"detail":"the pool has more requests than it can answer in time; try again"}\'')
+_SPREAD = "hdr Retry-After %[rand(1000),mul(txn.spread),div(1000),add(1)]"
 
 
 class SprayerError(Exception):
@@ -116,17 +136,22 @@ class Sprayers:
         """The user -> server map of one sprayer: the file that it starts with, and the map's name at run time."""
         return self.layout.node(name) / "users.map"
 
+    def full(self, name: str) -> Path:
+        """What full servers said last, by server: a map of one sprayer, too."""
+        return self.layout.node(name) / "full.map"
+
     def write(self, name: str, servers: Mapping[str, int]) -> None:
         """Write one sprayer's configuration for these servers (name -> port), with an empty map."""
         folder = self.layout.node(name)
         text = _CONFIG.format(
             socket=self.socket(name), watched=self.watched(name), map=self.map(name), port=self.ports[name],
-            backend=BACKEND, problem=_PROBLEM,
+            full=self.full(name), backend=BACKEND, problem=_PROBLEM, full_problem=_FULL, spread=_SPREAD,
             peers="\n".join(f"    peer {peer} 127.0.0.1:{port}" for peer, port in self.peer_ports.items()),
             servers="\n".join(f"    server {server} 127.0.0.1:{port} {_SERVER}" for server, port in servers.items()),
         )
         self.layout.write(folder / "haproxy.cfg", text)
         self.layout.write(self.map(name), "")
+        self.layout.write(self.full(name), "")
 
     def command(self, name: str, binaries: Binaries) -> ChildCommand:
         """How one sprayer is started."""

@@ -16,7 +16,9 @@ STATED: Mapping[str, str] = {
     "client_min_messages": "notice",  # a commit that nobody confirmed comes back with a warning
     "statement_timeout": "0",  # a commit that waits for the secondary must never be cancelled
     "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
+    # A server that vanishes in the middle of a transaction must not keep its locks: others need them to take its users
+    # over. That is about a lease; a commit that waits is not idle.
+    "idle_in_transaction_session_timeout": "5s",
     "idle_session_timeout": "0",
     "standard_conforming_strings": "on",
     "DateStyle": "ISO, MDY",
@@ -50,5 +52,5 @@ def fits(name: str, value: str) -> bool:
     """Whether a value of a watched setting, as PostgreSQL prints it or as it was written, does no harm."""
     said = value.strip().lower()
     if name.endswith("_timeout"):
-        return _NOTHING.fullmatch(said) is not None
+        return _NOTHING.fullmatch(said) is not None or said == STATED.get(name)
     return said in _OTHERS.get(name, frozenset()) or said == KEPT.get(name, STATED.get(name, "")).lower()

@@ -33,9 +33,11 @@ ON CONFLICT (server, by) DO UPDATE SET at = clock_timestamp()
 
 IS_GONE = f"{FRESH_AND_GONE} SELECT EXISTS (SELECT FROM gone WHERE name = $2)"
 
+# A row that somebody holds is left for the next look: the dead server itself may hold it, cut off in the middle of a
+# transaction, and all the other users must not wait until the database notices.
 HOLD_ORPHANS = """
 SELECT user_id, generation, weight, server FROM binding
-WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() ORDER BY user_id FOR UPDATE
+WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() ORDER BY user_id FOR UPDATE SKIP LOCKED
 """
 
 GIVE_USERS = """

@@ -28,6 +28,7 @@ from tuiha.server.devices.waiters import Waiters
 from tuiha.server.http.bodies import Registration
 from tuiha.server.http.clients import CLIENT, Clients
 from tuiha.server.http.limits import Quotas
+from tuiha.server.http.marks import SHARE, share
 from tuiha.server.http.problems import HttpProblem
 from tuiha.server.pool.forwarder import SERVER, Forwarder
 from tuiha.server.pool.router import Route, Router
@@ -111,7 +112,8 @@ class Devices:
         request[BEGAN] = asyncio.get_running_loop().time()
         request[PASSED_ON] = self.forwarder.passed_on(request)
         held = await self.gate.waited_for()  # a request that waits for the database needs no place yet
-        async with self.room.stay(self.users.remembers(request), request[PASSED_ON]) as stay:
+        beside = share(request.headers.get(SHARE))
+        async with self.room.stay(self.users.remembers(request), request[PASSED_ON], beside) as stay:
             request[STAY] = stay
             gone = request.transport is None
             try:

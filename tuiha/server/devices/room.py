@@ -17,7 +17,7 @@ from random import Random
 
 from aiohttp import web
 
-from tuiha.server.http.marks import FULL
+from tuiha.server.http.marks import FULL, TurnedAway
 from tuiha.server.http.problems import HttpProblem, unavailable
 from tuiha.server.window import Window
 
@@ -32,6 +32,8 @@ _PATIENCE = 1.0  # seconds that they wait
 _SHORTEST, _LONGEST = 2.0, 60.0  # seconds over which those are spread who were turned away
 _FIRST_GUESS = 150.0  # requests a second, until a full room tells better
 _DEEP = 0.5  # times what is answered in a second: when more than that are turned away, looking at each costs too much
+_ROOM = 1.5  # times what is answered in a second shall come: the sprayer turns the rest away, and never too many
+_MOST_SHARE = 950  # of a thousand are turned away there: what passes tells when the crowd is gone
 _GENTLY = 0.05  # weight of a second's count: while many return, much of the work is for nothing, and says little
 
 
@@ -44,6 +46,7 @@ class Room:
         self._chance = chance or Random()
         self._waiting: tuple[deque[asyncio.Future[bool]], deque[asyncio.Future[bool]]] = (deque(), deque())
         self._pace = _Pace()
+        self._crowd = _Crowd()
         self._second, self._coming = 0, 0  # requests of this second that were let through and are not here yet
         self.working = 0
         self.turned_away = 0  # since the start
@@ -54,12 +57,14 @@ class Room:
         return self._window.limit
 
     @asynccontextmanager
-    async def stay(self, known: bool, passed_on: bool) -> AsyncIterator[Stay]:
+    async def stay(self, known: bool, passed_on: bool, share: int = 0) -> AsyncIterator[Stay]:
         """Wait for a place, and have it. Raises Problem 503 with the time to come again when there is none.
 
-        `known`: the device was let in before. `passed_on`: by another server, which waited already.
+        `known`: the device was let in before. `passed_on`: by another server, which waited already. `share`: of a
+        thousand requests, how many the sprayer turned away when it let this one through.
         """
         self._coming = max(0, self._coming - 1)
+        self._crowd.came(self._clock(), share, self._pace.capacity)
         if self.working < self.limit:
             self.working += 1
         elif passed_on:
@@ -100,8 +105,8 @@ class Room:
                     turn.set_result(False)
                     return
 
-    def sheds(self) -> int | None:
-        """Whether a request is turned away unread, and the seconds after which it shall come again; None: it is not.
+    def sheds(self, share: int = 0) -> TurnedAway | None:
+        """What a request is told that is turned away unread; None: it is not. `share` is as in `stay`.
 
         It is when all places are taken, those to wait in too, and nobody waits whom a known device would send away.
         While far too many come to look at each, nobody has a better chance than another.
@@ -114,7 +119,8 @@ class Room:
                 or (strange and not self._pace.drowns(now)):
             self._coming += 1
             return None
-        return self.again()
+        self._crowd.came(now, share, self._pace.capacity)
+        return self._turned_away()
 
     def give(self) -> None:
         """A place is free: for the newest of the higher rank."""
@@ -141,9 +147,14 @@ class Room:
         self.give()
 
     def _full(self) -> HttpProblem:
-        problem = unavailable("This server has more requests than it can answer in time", self.again())
-        problem.headers[FULL] = "1"
+        away = self._turned_away()
+        problem = unavailable("This server has more requests than it can answer in time", away.seconds)
+        problem.headers[FULL] = away.word
         return problem
+
+    def _turned_away(self) -> TurnedAway:
+        seconds = self.again()
+        return TurnedAway(seconds, f"{self._crowd.share}:{math.ceil(self._pace.spread)}")
 
     def again(self) -> int:
         """Count one that is turned away. Seconds after which it shall come again, over as long as all of them need.
@@ -151,7 +162,7 @@ class Room:
         At random from the first second on ("full jitter"), so devices that left in step return apart.
         """
         self.turned_away += 1
-        return 1 + int(self._chance.uniform(0.0, self._pace.turned_away(self._clock())))
+        return 1 + int(self._chance.uniform(0.0, self._pace.turned_away(self._clock(), self._crowd.elsewhere)))
 
 
 class Stay:
@@ -191,34 +202,63 @@ class _Pace:
     """How many requests are answered and turned away in a second."""
 
     def __init__(self) -> None:
-        self._capacity = _FIRST_GUESS
+        self.capacity = _FIRST_GUESS
         self._second, self._answered, self._full = 0, 0, False
-        self._away: deque[list[int]] = deque()  # second, how many
-        self._spread = _SHORTEST
+        self._away: deque[list[int]] = deque()  # second, how many here, how many at the sprayer
+        self.spread = _SHORTEST
 
     def answered(self, now: float, full: bool) -> None:
         """One was answered. Only a second in which the room was full tells that there is no more to be had."""
         if int(now) != self._second:
-            if self._answered > self._capacity:
-                self._capacity = float(self._answered)
+            if self._answered > self.capacity:
+                self.capacity = float(self._answered)
             elif self._full:
-                self._capacity += _GENTLY * (self._answered - self._capacity)
+                self.capacity += _GENTLY * (self._answered - self.capacity)
             self._second, self._answered, self._full = int(now), 0, False
         self._answered += 1
         self._full |= full
 
     def drowns(self, now: float) -> bool:
         """Whether far more were turned away in this second, or in the one before, than are answered in one."""
-        lately = (count for second, count in self._away if second >= int(now) - 1)
-        return max(lately, default=0) > _DEEP * self._capacity
+        lately = (here for second, here, _ in self._away if second >= int(now) - 1)
+        return max(lately, default=0) > _DEEP * self.capacity
 
-    def turned_away(self, now: float) -> float:
-        """One was turned away: seconds that it takes to answer all that are outside. Each of them asks once in it."""
+    def turned_away(self, now: float, elsewhere: float) -> float:
+        """One was turned away, and so many by the sprayer in a second: seconds that it takes to answer all that are
+        outside. Each of them asks once in it.
+        """
         if not self._away or self._away[-1][0] != int(now):
-            self._away.append([int(now), 0])
+            self._away.append([int(now), 0, round(elsewhere)])
         self._away[-1][1] += 1
-        while self._away[0][0] < int(now) - math.ceil(self._spread):
+        while self._away[0][0] < int(now) - math.ceil(self.spread):
             self._away.popleft()
-        outside = sum(count for _, count in self._away)
-        self._spread = min(_LONGEST, max(_SHORTEST, outside / max(1.0, self._capacity)))
-        return self._spread
+        outside = sum(here + there for _, here, there in self._away)
+        self.spread = min(_LONGEST, max(_SHORTEST, outside / max(1.0, self.capacity)))
+        return self.spread
+
+
+class _Crowd:
+    """How many requests come in a second, with those that the sprayer turned away; and the share that it shall.
+
+    A refusal costs little, and ten times the capacity in refusals is a third of a processor all the same. The sprayer
+    learns the share from each refusal and forgets it with the next second: a server that has room says nothing.
+    """
+
+    def __init__(self) -> None:
+        self._second, self._came, self._offered = 0, 0, 0.0
+        self.share = 0  # of a thousand, in this second
+        self.elsewhere = 0.0  # that the sprayer turned away in the second before
+
+    def came(self, now: float, share: int, capacity: float) -> None:
+        """One came to this server, to be answered or not, when the sprayer turned so many of a thousand away."""
+        if int(now) != self._second:
+            self._turn(int(now), capacity)
+        self._came += 1
+        self._offered += 1000.0 / (1000 - min(share, _MOST_SHARE))
+
+    def _turn(self, second: int, capacity: float) -> None:
+        offered = self._offered if second == self._second + 1 else 0.0
+        wanted = 1000.0 * (1.0 - _ROOM * capacity / offered) if offered else 0.0
+        self.share = round(min(_MOST_SHARE, max(0.0, wanted)))
+        self.elsewhere = offered - self._came if offered else 0.0
+        self._second, self._came, self._offered = second, 0, 0.0

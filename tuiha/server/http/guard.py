@@ -20,6 +20,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from tuiha.config.pace import Limits
+from tuiha.server.http.marks import SHARE, TurnedAway, share
 
 log = logging.getLogger("tuiha.connections")
 
@@ -35,8 +36,9 @@ _REFUSALS = [b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/pro
              for seconds in range(1, 11)]
 
 
+_MARK = f"{SHARE}: ".lower().encode()
 _ENDS = b"\r\n\r\n"
-_SHED = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nX-Tuiha-Full: 1\r\n"
+_SHED = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nX-Tuiha-Full: %b\r\n"
          b"Retry-After: %d\r\nContent-Length: %d\r\n\r\n%b")
 _FULL = json.dumps({"type": "about:blank", "status": 503, "title": "The pool cannot serve this now",
                     "detail": "This server has more requests than it can answer in time. "
@@ -50,6 +52,13 @@ def whole_poll(data: bytes) -> bool:
     lines = data.lower()
     return lines.partition(b"\r\n")[0].endswith(b" http/1.1") and b"\ncontent-length" not in lines \
         and b"\ntransfer-encoding" not in lines and b"\nconnection" not in lines
+
+
+def _share(data: bytes) -> int:
+    """What SHARE says in a request that nobody has read."""
+    if _MARK not in data:  # as our sprayers write it: in the great crowd each look costs
+        return 0
+    return share(data.partition(_MARK)[2].partition(b"\r\n")[0].decode("latin-1"))
 
 
 class Outgoing:
@@ -162,10 +171,10 @@ class Guarded(asyncio.Protocol):
         waiter = getattr(self._inner, "_waiter", None)
         if waiter is None or waiter.done():
             return False
-        seconds = self._guard.sheds() if whole_poll(data) else None
-        if seconds is None:
+        away = self._guard.sheds(_share(data)) if whole_poll(data) else None
+        if away is None:
             return False
-        self.transport.write(_SHED % (seconds, len(_FULL), _FULL))
+        self.transport.write(_SHED % (away.word.encode(), away.seconds, len(_FULL), _FULL))
         self._heading, self.until = False, self._guard.now() + self._guard.limits.idle
         self._guard.is_idle(self)
         return True
@@ -195,9 +204,9 @@ class Guard:
     """All connections of a server."""
 
     def __init__(self, limits: Limits, may_go: Callable[[], bool] = lambda: True,
-                 sheds: Callable[[], int | None] = lambda: None) -> None:
+                 sheds: Callable[[int], TurnedAway | None] = lambda _: None) -> None:
         """`may_go`: whether what is being written in this context may still be released. `sheds`: whether a request is
-        turned away unread, and for how many seconds.
+        turned away unread, given the share that the sprayer turned away, of a thousand.
         """
         self.limits = limits
         self.may_go = may_go

@@ -14,6 +14,7 @@ from typing import Any
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.base import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.model.operations.evidence import StepId
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import StepStatus
 from tuiha.model.operations.ways import Against, against
@@ -33,7 +34,7 @@ _FIGURES = ("outage_ms", "requests_delayed", "requests_failed")
 class Operate:
     """Plan an operation, apply it, and follow it to its result.
 
-    `at`: words of a step's action; when that step is done (`begun`: has begun), `then` happens while the operation
+    `at`: a step; when that step is done (`begun`: has begun), `then` happens while the operation
     goes on. A runner that dies is followed by `after_death`: "resume" or "undo".
     """
 
@@ -42,7 +43,7 @@ class Operate:
     options: Mapping[str, str] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     result: tuple[str, ...] = ("done",)  # the ends that are allowed
-    at: str | None = None
+    at: StepId | None = None
     begun: bool = False
     then: tuple[Act, ...] = ()
     after_death: str | None = "resume"  # None: the scenario says later what becomes of it
@@ -109,9 +110,9 @@ class Operate:
     async def _meanwhile(self, stage: Stage, plan: Plan) -> None:
         if self.at is None:
             return
-        number = next((step.number for step in plan.steps if self.at in step.action), None)
+        number = next((step.number for step in plan.steps if step.id == self.at), None)
         if number is None:
-            raise NotReached(f"{self.kind} has no step '{self.at}': {', '.join(s.action for s in plan.steps)}")
+            raise NotReached(f"{self.kind} has no step '{self.at}': {', '.join(step.id for step in plan.steps)}")
         wanted = {"running", "done"} if self.begun else {"done"}
         journal = stage.operator.store.find(stage.operating or "").journal
 

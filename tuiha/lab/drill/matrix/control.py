@@ -15,6 +15,7 @@ from tuiha.lab.drill.faults.ledger import (
     JournalFull,
 )
 from tuiha.lab.drill.scenario import STEADY, Scenario
+from tuiha.model.operations.evidence import StepId
 
 _ENDED = ("done", "failed", "undone", "cancelled")
 _OR_OPEN = (*_ENDED, "unknown", "interrupted")
@@ -24,8 +25,8 @@ _SLOW = {"rate": "1"}
 def _drain(*then: Act, result: tuple[str, ...] = ("done",), terminal: bool = False,
            after_death: str | None = "resume") -> Operate:
     """A drain that is slow enough for something to happen meanwhile."""
-    return Operate("drain", ("s2",), options=_SLOW, at="hand over", begun=True, then=(Wait(1), *then), result=result,
-                   terminal=terminal, after_death=after_death)
+    return Operate("drain", ("s2",), options=_SLOW, at=StepId.HAND_OVER, begun=True, then=(Wait(1), *then),
+                   result=result, terminal=terminal, after_death=after_death)
 
 
 _OPERATORS = (
@@ -34,8 +35,8 @@ _OPERATORS = (
     Scenario("drain-terminal-closed", "the terminal that a drain was started from is killed in mid-move",
              "in mid-move", (_drain(CloseTerminal(), terminal=True), Wait(1)), outage=2.0),
     Scenario("switchover-terminal-closed", "the terminal that a switchover was started from is killed",
-             "after 'hold requests'",
-             (Operate("switchover", at="hold requests", then=(CloseTerminal(),), terminal=True), Wait(1)),
+             "after 'hold'",
+             (Operate("switchover", at=StepId.HOLD, then=(CloseTerminal(),), terminal=True), Wait(1)),
              ends_on="db2"),
     Scenario("drain-cancelled", "a drain is cancelled in mid-move", "in mid-move",
              (_drain(AskOperation("cancel"), result=("cancelled",)), Wait(2)), outage=2.0),
@@ -51,32 +52,32 @@ _OPERATORS = (
               Operate("enable", ("s2",)), Wait(1)), outage=2.0),
 )
 
-_BEFORE = {"phase": "record the phase", "checkpoint": "checkpoint", "hold": "hold requests", "stop": "stop db1"}
+_BEFORE = {"phase": StepId.ANNOUNCE, "checkpoint": StepId.PREPARE, "hold": StepId.HOLD, "stop": StepId.STOP}
 _ABORTED = tuple(
-    Scenario(f"switchover-undone-{name}", f"the switchover's runner dies after '{words}', and all is taken back",
-             f"after '{words}'",
-             (Operate("switchover", at=words, then=(KillRunner(),), after_death="undo",
+    Scenario(f"switchover-undone-{name}", f"the switchover's runner dies after step '{step}', and all is taken back",
+             f"after '{step}'",
+             (Operate("switchover", at=step, then=(KillRunner(),), after_death="undo",
                       result=("undone", "done")), Wait(1)), ends_on=None, failed=None)  # done: it was past the return
-    for name, words in _BEFORE.items()
+    for name, step in _BEFORE.items()
 )
 
 _RUNNERS = (
     Scenario("switchover-undone-replay", "the switchover's runner dies before db2 has replayed, and all is taken back",
-             "in 'db2 replays'",
-             (Operate("switchover", at="hold requests", after_death="undo", result=("undone", "done"),
+             "in 'catch-up'",
+             (Operate("switchover", at=StepId.HOLD, after_death="undo", result=("undone", "done"),
                       then=(pause_replay("db2"), Wait(0.5), KillRunner(), resume_replay("db2"))), Wait(1)),
              ends_on=None, failed=None),
     Scenario("failover-undone", "the failover's runner dies before the promotion, db1 returns, and all is taken back",
              "after 'cut'",
-             (Kill(("db1",)), Operate("failover", at="cut db2 off", then=(KillRunner(), Start("db1")),
+             (Kill(("db1",)), Operate("failover", at=StepId.CUT, then=(KillRunner(), Start("db1")),
                                       after_death="undo", result=("undone",)), ProtectAgain(), Wait(2))),
     Scenario("degrade-runner-killed", "the runner of a degrade dies after the ledger says STALE, and is resumed",
-             "after 'STALE'",
-             (Kill(("db2",)), Operate("degrade", at="STALE", then=(KillRunner(),)), Start("db2"), Wait(1),
+             "after 'give-up'",
+             (Kill(("db2",)), Operate("degrade", at=StepId.GIVE_UP, then=(KillRunner(),)), Start("db2"), Wait(1),
               Operate("protect"), Wait(1))),
-    Scenario("protect-runner-killed", "the runner of a protect dies in the middle, and is resumed", "in 'commits wait'",
+    Scenario("protect-runner-killed", "the runner of a protect dies in the middle, and is resumed", "in 'protect'",
              (Kill(("db2",)), Operate("degrade"), Start("db2"),
-              Operate("protect", at="commits", begun=True, then=(KillRunner(),)), Wait(1))),
+              Operate("protect", at=StepId.PROTECT, begun=True, then=(KillRunner(),)), Wait(1))),
 )
 
 _LEDGER = (
@@ -91,11 +92,11 @@ _LEDGER = (
               Wait(1)), outage=2.0, ends_on="db2"),
     Scenario("switchover-ledger-unwritable", "the ledger cannot be written right after the promotion",
              "after 'promote'",
-             (Operate("switchover", result=_OR_OPEN, at="promote db2", then=(LEDGER_UNWRITABLE,), after_death=None),
+             (Operate("switchover", result=_OR_OPEN, at=StepId.PROMOTE, then=(LEDGER_UNWRITABLE,), after_death=None),
               LEDGER_WRITABLE, GoOn(result=("done",)), Wait(2)), ends_on="db2", failed=None),
     Scenario("switchover-ledger-lost", "the ledger is gone while requests are held, and restored later",
-             "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(LEDGER_LOST,), after_death=None),
+             "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, then=(LEDGER_LOST,), after_death=None),
               LEDGER_RESTORED, GoOn(result=_ENDED), ProtectAgain(), Wait(2)), ends_on=None, failed=None),
     Scenario("failover-ledger-unwritable", "db1 dies and the ledger cannot be written: refused until it can", STEADY,
              (Kill(("db1",)), LEDGER_UNWRITABLE, RefusedTo("failover", "lock"), LEDGER_WRITABLE,
@@ -107,8 +108,8 @@ _JOURNAL = (
              "in mid-move",
              (_drain(JournalFull(), result=_OR_OPEN, after_death=None), GoOn(result=_ENDED), Wait(2)), outage=2.0),
     Scenario("switchover-journal-full", "the journal of a switchover cannot be written while requests are held",
-             "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(JournalFull(),), after_death=None),
+             "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, then=(JournalFull(),), after_death=None),
               GoOn(result=_ENDED), Wait(2)), ends_on=None, failed=None),
 )
 

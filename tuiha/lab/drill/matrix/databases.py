@@ -23,6 +23,7 @@ from tuiha.lab.drill.faults.database import (
 )
 from tuiha.lab.drill.faults.disk import Fill, Free, KillIfRunning, StartIfEnded
 from tuiha.lab.drill.scenario import STEADY, Scenario
+from tuiha.model.operations.evidence import StepId
 
 _ENDED = ("done", "failed", "undone", "cancelled")
 _OR_OPEN = (*_ENDED, "unknown", "interrupted")
@@ -30,8 +31,8 @@ _OR_OPEN = (*_ENDED, "unknown", "interrupted")
 _SENDER = (
     Scenario("sender-stopped", "only the WAL sender of db1 hangs: commits wait, and nothing is released", STEADY,
              (StopSender("db1"), Wait(7), Go(), WaitFollows("db1"), Leased("db1"), Wait(2))),
-    Scenario("switchover-sender-stopped", "the WAL sender hangs while requests are held", "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(StopSender("db1"),), after_death=None),
+    Scenario("switchover-sender-stopped", "the WAL sender hangs while requests are held", "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, then=(StopSender("db1"),), after_death=None),
               Go(), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None, failed=None),
 )
 
@@ -39,8 +40,8 @@ _REPLAY = (
     Scenario("secondary-lagging", "db2 receives and replays nothing: a switchover is refused", STEADY,
              (pause_replay("db2"), Wait(2), RefusedTo("switchover", "replay"), resume_replay("db2"), Wait(1),
               Operate("switchover"), Wait(1)), ends_on="db2"),
-    Scenario("switchover-secondary-lagging", "db2 stops replaying while requests are held", "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(pause_replay("db2"),),
+    Scenario("switchover-secondary-lagging", "db2 stops replaying while requests are held", "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, then=(pause_replay("db2"),),
                       after_death=None),
               resume_replay("db2"), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None, failed=None),
     Scenario("failover-secondary-lagging", "db1 dies while db2 replays nothing: refused until it does", STEADY,
@@ -57,8 +58,8 @@ _STRANGERS = (
              (LongTransaction("db1", 12.0), RefusedTo("switchover", "long-transaction"), GuestsLeave(), Wait(1),
               Operate("switchover"), Wait(1)), ends_on="db2"),
     Scenario("switchover-transaction-at-hold", "a stranger begins a transaction while requests are held",
-             "after 'hold requests'",
-             (Operate("switchover", result=_ENDED, at="hold requests", then=(LongTransaction("db1", 0.0),)),
+             "after 'hold'",
+             (Operate("switchover", result=_ENDED, at=StepId.HOLD, then=(LongTransaction("db1", 0.0),)),
               GuestsLeave(), Wait(2)), ends_on=None),
     Scenario("connections-exhausted", "a stranger takes all connections of db1", STEADY,
              (Strangers("db1"), Wait(6), StrangersLeave(), Leased("db1"), Wait(2)), outage=3.0),
@@ -67,7 +68,7 @@ _STRANGERS = (
               Operate("switchover"), Wait(1)), ends_on="db2"),
     Scenario("switchover-exhausted-at-promotion", "a stranger takes all connections of db2 as it is promoted",
              "after 'stop'",
-             (Operate("switchover", result=_OR_OPEN, at="stop db1", then=(Strangers("db2"), Wait(3), StrangersLeave()),
+             (Operate("switchover", result=_OR_OPEN, at=StepId.STOP, then=(Strangers("db2"), Wait(3), StrangersLeave()),
                       after_death=None),
               GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None, failed=None),
 )
@@ -85,12 +86,12 @@ _DISKS = (
               Operate("rejoin", ("db1",)), Wait(3)), ends_on="db2", failed=None),
 )
 
-_MOMENTS = {"hold": "hold requests", "fence": "fence db1", "checkpoint": "checkpoint"}
+_MOMENTS = {"hold": StepId.HOLD, "fence": StepId.FENCE, "checkpoint": StepId.PREPARE}
 _KILLED = tuple(
-    Scenario(f"switchover-primary-killed-{name}", f"db1 dies right after '{words}'", f"after '{words}'",
-             (Operate("switchover", result=_OR_OPEN, at=words, then=(Kill(("db1",)),), after_death=None),
+    Scenario(f"switchover-primary-killed-{name}", f"db1 dies right after step '{step}'", f"after '{step}'",
+             (Operate("switchover", result=_OR_OPEN, at=step, then=(Kill(("db1",)),), after_death=None),
               StartIfEnded("db1"), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None, failed=None)
-    for name, words in _MOMENTS.items()
+    for name, step in _MOMENTS.items()
 )
 
 _ARCHIVE = (
@@ -107,11 +108,12 @@ _DEGRADED = (
               RefusedTo("failover", "protection"), Start("db1"), Leased("db1"), Operate("protect"),
               Wait(2)), failed=None),
     Scenario("degrade-secondary-returns", "the secondary comes back by itself in the middle of a degrade", STEADY,
-             (Pause("db2"), Operate("degrade", result=_ENDED, begun=True, at="STALE", then=(Resume("db2"),)),
+             (Pause("db2"), Operate("degrade", result=_ENDED, begun=True, at=StepId.GIVE_UP, then=(Resume("db2"),)),
               Wait(2), ProtectAgain(), Wait(2)), failed=None),
     Scenario("protect-secondary-killed", "the secondary dies again while it is being protected", STEADY,
              (Kill(("db2",)), Operate("degrade"), Wait(1), Start("db2"),
-              Operate("protect", result=_OR_OPEN, begun=True, at="commits", then=(Kill(("db2",)),), after_death=None),
+              Operate("protect", result=_OR_OPEN, begun=True, at=StepId.PROTECT, then=(Kill(("db2",)),),
+                      after_death=None),
               Start("db2"), Wait(1), GoOn(result=_ENDED), ProtectAgain(), Wait(2)), failed=None),
 )
 

@@ -19,6 +19,7 @@ from tuiha.lab.drill.faults.network import (
     reset,
 )
 from tuiha.lab.drill.scenario import STEADY, Scenario
+from tuiha.model.operations.evidence import StepId
 
 _ENDED = ("done", "failed", "undone", "cancelled")
 _OR_OPEN = (*_ENDED, "unknown", "interrupted")
@@ -88,27 +89,27 @@ _SWITCHOVER = (
              (cut(_WAL), Wait(7), RefusedTo("switchover", "synchronous"), mend(_WAL), WaitFollows("db1"),
               Leased("db1"), Wait(1))),
     Scenario("switchover-wal-cut-at-hold", "the databases are cut off from each other while requests are held",
-             "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(cut(_WAL),), after_death=None),
+             "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, then=(cut(_WAL),), after_death=None),
               mend(_WAL), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None),
     Scenario("switchover-server-cut-at-hold", "a server is cut off from everybody while requests are held",
-             "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", after_death=None,
+             "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, after_death=None,
                       then=(cut("members>s2", "s2>db1", "s2>db2"),)),
               Wait(7), mend("members>s2", "s2>db1", "s2>db2"), GoOn(result=_ENDED), Wait(6)), ends_on=None,
              failed=None),
     Scenario("switchover-coordinator-cut-from-primary", "the coordinator loses db1 while requests are held",
-             "after 'hold requests'",
-             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(cut("coordinator>db1"),),
+             "after 'hold'",
+             (Operate("switchover", result=_OR_OPEN, at=StepId.HOLD, then=(cut("coordinator>db1"),),
                       after_death=None),
               mend("coordinator>db1"), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None),
     Scenario("switchover-coordinator-cut-from-secondary", "the coordinator loses db2 right before the promotion",
              "after 'stop'",
-             (Operate("switchover", result=_OR_OPEN, at="stop db1", then=(cut("coordinator>db2"),), after_death=None),
+             (Operate("switchover", result=_OR_OPEN, at=StepId.STOP, then=(cut("coordinator>db2"),), after_death=None),
               mend("coordinator>db2"), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None, failed=None),
     Scenario("switchover-servers-cut-from-target", "no server reaches db2 after its promotion, for 4 s",
              "after 'promote'",
-             (Operate("switchover", result=_OR_OPEN, at="promote db2", after_death=None,
+             (Operate("switchover", result=_OR_OPEN, at=StepId.PROMOTE, after_death=None,
                       then=(cut("servers>db2"), Wait(4), mend("servers>db2"))),
               GoOn(result=("done",)), Wait(3)), ends_on="db2", failed=None),
     Scenario("switchover-latency", "the pool moves while every way to a database takes 40 ms more", STEADY,
@@ -142,7 +143,7 @@ _FAILOVER = (
               mend("s3>db2"), GoOn(result=("done",)), Wait(3)), ends_on="db2", failed=None),
     Scenario("failover-primary-returns-early", "the old primary comes back by itself right before the promotion",
              "after 'cut'",
-             (Kill(("db1",)), Operate("failover", at="cut db2 off", then=(Start("db1"),)), Wait(3)), ends_on="db2"),
+             (Kill(("db1",)), Operate("failover", at=StepId.CUT, then=(Start("db1"),)), Wait(3)), ends_on="db2"),
 )
 
 ALL = (*_SERVER, *_WRITE_AHEAD, *_DEVICES, *_SWITCHOVER, *_FAILOVER)

@@ -6,6 +6,7 @@ from tuiha.lab.drill.acts.base import Join, Kill, Leased, Start, Wait
 from tuiha.lab.drill.acts.operate import Operate
 from tuiha.lab.drill.faults.inside import Fenced, block, shift
 from tuiha.lab.drill.scenario import STEADY, Scenario
+from tuiha.model.operations.evidence import StepId
 
 _ENDED = ("done", "failed", "undone", "cancelled")
 _HOUR = 3600.0
@@ -19,8 +20,8 @@ _BLOCKED = (
              (block(14.0, "s3"), Kill(("db1",)), Operate("failover"), Wait(10)), ends_on="db2",
              failed=None),
     Scenario("switchover-server-blocked", "a server's event loop is blocked while requests are held",
-             "after 'hold requests'",
-             (Operate("switchover", result=_ENDED, at="hold requests", then=(block(8.0, "s2"),)), Wait(10)),
+             "after 'hold'",
+             (Operate("switchover", result=_ENDED, at=StepId.HOLD, then=(block(8.0, "s2"),)), Wait(10)),
              ends_on=None, failed=None),
 )
 
@@ -39,10 +40,10 @@ _EPOCH = (
     Scenario("server-restarts-with-old-epoch", "a server dies, the pool moves, and it comes back as it was", STEADY,
              (Kill(("s2",)), Wait(11), Operate("switchover"), Start("s2"), Leased("db2"), Wait(2)), ends_on="db2"),
     Scenario("server-restarts-in-failover", "a server dies with db1 and is started before the promotion", STEADY,
-             (Kill(("db1", "s3")), Operate("failover", at="cut db2 off", then=(Start("s3"),)), Wait(4)),
+             (Kill(("db1", "s3")), Operate("failover", at=StepId.CUT, then=(Start("s3"),)), Wait(4)),
              ends_on="db2"),
-    Scenario("switchover-server-joins", "one more server joins while requests are held", "after 'hold requests'",
-             (Operate("switchover", result=_ENDED, at="hold requests", then=(Join(),)), Wait(6)), ends_on=None),
+    Scenario("switchover-server-joins", "one more server joins while requests are held", "after 'hold'",
+             (Operate("switchover", result=_ENDED, at=StepId.HOLD, then=(Join(),)), Wait(6)), ends_on=None),
 )
 
 ALL = (*_BLOCKED, *_CLOCK, *_EPOCH)

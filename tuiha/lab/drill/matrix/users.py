@@ -8,6 +8,7 @@ from tuiha.lab.drill.acts.base import Act, Join, Kill, Leased, Pause, RestartPar
 from tuiha.lab.drill.acts.operate import KillRunner, Operate
 from tuiha.lab.drill.acts.operators import AskOperation, CloseTerminal, GoOn
 from tuiha.lab.drill.scenario import STEADY, Scenario
+from tuiha.model.operations.evidence import StepId
 
 _ENDED = ("done", "failed", "undone", "cancelled")
 _OR_OPEN = (*_ENDED, "unknown", "interrupted")
@@ -18,7 +19,7 @@ def _rebalance(*then: Act, result: tuple[str, ...] = ("done",), after_death: str
                terminal: bool = False) -> tuple[Act, ...]:
     """A new server gets its share, slowly enough for something to happen meanwhile."""
     return (Join(), Leased("db1"), Wait(2),
-            Operate("rebalance", options=_SLOW, at="take", begun=True, then=(Wait(1), *then), result=result,
+            Operate("rebalance", options=_SLOW, at=StepId.TAKE_MANY, begun=True, then=(Wait(1), *then), result=result,
                     after_death=after_death, terminal=terminal))
 
 
@@ -123,8 +124,8 @@ _SPRAYERS = (
     Scenario(
         "switchover-sprayer-killed",
         "a sprayer dies while requests are held",
-        "after 'hold requests'",
-        (Operate("switchover", at="hold requests", then=(Kill(("spray1",)),)), Wait(3)),
+        "after 'hold'",
+        (Operate("switchover", at=StepId.HOLD, then=(Kill(("spray1",)),)), Wait(3)),
         ends_on="db2",
     ),
 )
@@ -139,8 +140,8 @@ _MAIL = (
              STEADY,
              (Kill(("mail1",)), Wait(6), Start("mail1"), Wait(3), Kill(("mail2",)), Wait(6), Start("mail2"), Wait(6)),
              outage=2.0),
-    Scenario("mail-killed-in-switchover", "a mail server dies while requests are held", "after 'hold requests'",
-             (Operate("switchover", at="hold requests", then=(Kill(("mail1",)),)), Wait(8)), ends_on="db2"),
+    Scenario("mail-killed-in-switchover", "a mail server dies while requests are held", "after 'hold'",
+             (Operate("switchover", at=StepId.HOLD, then=(Kill(("mail1",)),)), Wait(8)), ends_on="db2"),
 )
 
 ALL = (*_REBALANCE, *_SPRAYERS, *_MAIL)

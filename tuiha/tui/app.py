@@ -377,12 +377,12 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         super()._told()
 
     async def on_event(self, event: events.Event) -> None:
-        """A key ends an old picture: whoever presses it wants to see what it does. Once told to end, no key counts."""
+        """A key ends an old picture: the operator who presses it wants to see what it does."""
         if isinstance(event, events.InputEvent):
             if self._exit or not self.screen_stack:  # it ends: by a key or a signal, or as its terminal is gone
                 return
             self.release_frames()
-            # A key comes back here when nobody took it: it was sent off before the line to type into was there.
+            # A key comes back here when nobody took it: it was handed on before the line to type into had the focus.
             front = self.screen
             if (isinstance(event, events.Key) and event.is_forwarded and isinstance(front, PoolScreen)
                     and front.take(event)):

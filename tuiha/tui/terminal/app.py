@@ -6,14 +6,17 @@ import asyncio
 import gc
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, ClassVar
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
+from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -107,6 +110,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         self._skipped = False
         self._holding = False
         self._signals = ExitStack()
+        self._typed: deque[events.InputEvent] = deque()  # not done yet, the first is at work
         self.animation_level = "none"
         self._themes = 0
         self.use_palette(palette)
@@ -144,6 +148,39 @@ class TerminalApp(App[int], inherit_bindings=False):
     def _told(self) -> None:
         TerminalApp.told_to_end = True
         self.exit(0)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let a key do all that it does before the next one is handed on.
+
+        Handed on as they come, two keys that come together may go to two screens, and come back from them in the other
+        order: esc and a key would be the key and esc.
+        """
+        if not isinstance(event, events.InputEvent) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if len(self._typed) == 1:
+            await self._hand_on()
+
+    async def _hand_on(self) -> None:
+        """Have the first key do what it does. Once the application was told to end, no key counts."""
+        if self._exit or not self.screen_stack:
+            self._typed.clear()
+            return
+        screen = self.screen
+        target = self.focused or screen
+        await super().on_event(self._typed[0])
+        await self._done_by(target, target, screen, self)  # twice: what it posts to itself goes up after that
+
+    async def _done_by(self, *pumps: MessagePump) -> None:
+        """Go on with the next key when each of these has done what waits for it, one after the other."""
+        if pumps:
+            if not pumps[0].call_later(self._done_by, *pumps[1:]):  # it has ended
+                await self._done_by(*pumps[1:])
+            return
+        self._typed.popleft()
+        if self._typed:
+            await self._hand_on()
 
     def spare_memory(self) -> None:
         """After the first frame: what is there now stays, and need not be looked through again."""

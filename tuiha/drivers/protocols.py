@@ -14,6 +14,7 @@ from tuiha.model.reports import (
     DatabaseReport,
     LedgerRecord,
     MailReport,
+    PastFigures,
     ServerReport,
     SprayerReport,
 )
@@ -45,6 +46,14 @@ class ServerDriver(Protocol):
 
     async def close(self) -> None:
         """Drop connections."""
+
+
+@runtime_checkable
+class RememberingServer(ServerDriver, Protocol):
+    """A pool server that knows what its figures were."""
+
+    async def past(self) -> PastFigures:
+        """Ask the server for its figures of the last minutes. Raises DriverError."""
 
 
 class DatabaseDriver(Protocol):

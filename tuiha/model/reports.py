@@ -159,6 +159,23 @@ class ServerReport:
         return {**asdict(self), "state": self.state.wire}
 
 
+SERVER_FIGURES = (
+    "users", "devices", "full", "requests_per_second", "latency_ms", "cpu_percent", "memory_bytes", "queue",
+    "host_cpu_percent", "host_memory_percent", "host_disk_percent", "host_load",
+)
+"""The figures of a report that a server remembers, and that screens plot."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastFigures:
+    """What a server's own figures were in the last minutes (`GET /control/past`)."""
+
+    server: str
+    step: float  # seconds from value to value
+    age: float  # seconds since the newest value was so
+    figures: Mapping[str, tuple[float | None, ...]]  # by the names of ServerReport, oldest first; None: not known
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicationRow:
     """One row of pg_stat_replication on the primary."""

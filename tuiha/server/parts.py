@@ -25,6 +25,7 @@ from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
 from tuiha.pooldb.statements.bindings import DEVICES_SEEN
 from tuiha.server.control.api import Control
+from tuiha.server.control.past import KeptFigures
 from tuiha.server.control.rights import Rights
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attacher import Attacher
@@ -134,6 +135,7 @@ class PoolServer:
             Work(self.devices.room)
         )
         self.tokens = Tokens.read(pool.control, base)
+        self.kept = KeptFigures(self.report)
 
     def _users(self, mail: Sequence[Cluster]) -> Users:
         names, passes = self.pool.users.names.rule, Passes(lambda: self.tokens)
@@ -167,7 +169,7 @@ class PoolServer:
         """Its HTTP application."""
         control = Control(
             lambda: self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings,
-            self.monitor.follows, self.attacher.look_at, self.meter, self.pool.users.names.rule,
+            self.monitor.follows, self.attacher.look_at, self.kept, self.meter, self.pool.users.names.rule,
         )
         return app.build(
             self.gate, self.devices, control, Rights(self.gate, self.revocation, self.waiters), self.witnesses,
@@ -192,8 +194,8 @@ class PoolServer:
                          self.revocation.run(), self._homecoming.run()]
                 if self._following is not None:
                     vital.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
-                parts = [self.figures.watch_loop(), self.monitor.run(), self._tell_waiting(), self._pusher.run(),
-                         self.guard.run(), self.users.run(), self._manager.tell(self._status),
+                parts = [self.figures.watch_loop(), self.kept.run(), self.monitor.run(), self._tell_waiting(),
+                         self._pusher.run(), self.guard.run(), self.users.run(), self._manager.tell(self._status),
                          self._manager.give_signs_of_life(self.lifeline)]
                 with in_lane(Lane.HEART):
                     running = [tasks.create_task(part) for part in vital]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import threading
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tuiha.model.facts import Snapshot
+from tuiha.model.reports import SERVER_FIGURES
 
 SPAN = 900.0  # seconds
 POINTS = 900  # at most, for each figure
 
-_SERVER = ("users", "devices", "full", "lease_seconds", "requests_per_second", "latency_ms",
-           "cpu_percent", "memory_bytes", "queue", "host_cpu_percent", "host_memory_percent", "host_disk_percent",
-           "host_load")
+_SERVER = (*SERVER_FIGURES, "lease_seconds")
 _DATABASE = ("lag_bytes", "lag_seconds", "pool_sessions", "transactions_per_second")
 _SPRAYER = ("sessions", "requests_per_second")
 _MAIL = ("users", "latency_ms")
@@ -103,19 +102,24 @@ def figures_of(snapshot: Snapshot) -> Iterator[Figure]:
             for metric in metrics:
                 yield getattr(node, "name"), metric, getattr(node, metric)  # noqa: B009 - any of four kinds
     yield snapshot.pool, "users", snapshot.users
-    yield snapshot.pool, "full", _most(server.full for server in snapshot.servers)
-    yield snapshot.pool, "latency_ms", _most(server.latency_ms for server in snapshot.servers)
-    yield snapshot.pool, "queue", _sum(server.queue for server in snapshot.servers)
+    for metric, whole in WHOLE.items():
+        yield snapshot.pool, metric, whole(getattr(server, metric) for server in snapshot.servers)
     yield snapshot.pool, "lag_bytes", _most(database.lag_bytes for database in snapshot.databases)
     yield snapshot.pool, "lag_seconds", _most(database.lag_seconds for database in snapshot.databases)
-    yield snapshot.pool, "requests_per_second", _sum(s.requests_per_second for s in snapshot.servers)
-    yield snapshot.pool, "sessions", _sum(s.sessions for s in snapshot.sprayers)
+    yield snapshot.pool, "sessions", summed(s.sessions for s in snapshot.sprayers)
 
 
 def _most(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
+def summed(values: Iterable[float | None]) -> float | None:
+    """The sum of what is known; None when nothing is."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+WHOLE: Mapping[str, Callable[[Iterable[float | None]], float | None]] = {
+    "full": _most, "latency_ms": _most, "queue": summed, "requests_per_second": summed,
+}
+"""What the pool's own figure is, by those of its servers."""

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.model.facts import Event, Snapshot
+from tuiha.watch.child.messages import KnownFigures
 from tuiha.watch.factory import open_poller
 from tuiha.watch.feed import Subscribers
 from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
+from tuiha.watch.remembered import remembered
 
 EVENTS = 1000  # kept
 STOP = 3.0  # seconds that the thread gets to end
@@ -36,6 +38,7 @@ class Watcher:
         self._history = history
         self._subscribers = Subscribers()
         self._thread: threading.Thread | None = None
+        self._remember: Callable[[], tuple[KnownFigures, ...]] = tuple
         self._stop: Callable[[], None] = _nothing
         self._wake: Callable[[], None] = _nothing
 
@@ -82,6 +85,10 @@ class Watcher:
         """Look again at once."""
         self._wake()
 
+    def remembered(self) -> tuple[KnownFigures, ...]:
+        """What the pool's servers know of the time before this watcher. Waits for them, for some seconds at most."""
+        return self._remember()
+
     def _work(self, opened: Future[None]) -> None:
         try:
             asyncio.run(self._watch(opened))
@@ -103,7 +110,15 @@ class Watcher:
                     loop.call_soon_threadsafe(call)
             return safely
 
-        self._wake = from_outside(wake.set)
+        def remember() -> tuple[KnownFigures, ...]:
+            asked = remembered(poller.targets.servers, self._pool.pool)
+            try:
+                return asyncio.run_coroutine_threadsafe(asked, loop).result()
+            except (RuntimeError, CancelledError):  # the loop has ended
+                asked.close()
+                return ()
+
+        self._wake, self._remember = from_outside(wake.set), remember
         if task is not None:
             self._stop = from_outside(task.cancel)
         opened.set_result(None)

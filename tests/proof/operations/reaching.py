@@ -48,7 +48,7 @@ class Member:
         nothing: Any = None
         self._control = Control(tokens=nothing, report=self.report, gate=server.gate, attacher=server.attacher,
                                 membership=nothing, bindings=nothing, monitors=nothing,
-                                look_at=server.attacher.look_at)
+                                look_at=server.attacher.look_at, kept=nothing)
         self.handlers: Mapping[str, Callable[[Any], Awaitable[Any]]] = {
             "status": self._control.status, "hold": self._control.hold, "release": self._control.release,
             "attach": self._control.attach, "probe": self._control.probe,

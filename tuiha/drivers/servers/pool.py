@@ -17,7 +17,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, MailSight, TroubleReport
-from tuiha.model.reports import ServerReport, ServerState, ServerTarget
+from tuiha.model.reports import SERVER_FIGURES, PastFigures, ServerReport, ServerState, ServerTarget
 
 if TYPE_CHECKING:
     from tuiha.config.parts import Server
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600
 MOST_ROWS = 1000  # mail clusters, or mail servers, of one status
+MOST_VALUES = 1000  # of one figure
 _RENEW = 10.0  # seconds between two looks at a token that is refused
 
 _REFUSALS = {
@@ -68,6 +69,17 @@ class PoolServerDriver:
         self._verify(report)
         return report
 
+    async def past(self) -> PastFigures:
+        """Ask what its figures were, on a connection of its own: a poll may be under way. Raises DriverError."""
+        asker = self._asking()
+        try:
+            status, body = await asker.get("/control/past", _SIZE_LIMIT)
+        finally:
+            await asker.close()
+        if status != 200:
+            raise DriverError(f"answered {status}{_detail(body)}")
+        return parse_past(self.name, body)
+
     async def _renew_token(self) -> None:
         """Take the token from its source again, now and then; the next poll uses it."""
         now = time.monotonic()
@@ -108,14 +120,41 @@ def _detail(body: bytes) -> str:
     return f": {short(title)}" if isinstance(title, str) else ""
 
 
-def parse_status(body: bytes) -> ServerReport:
-    """A status document as a report. Unknown fields are left alone; raises DriverError naming a wrong one."""
+def parse_past(server: str, body: bytes) -> PastFigures:
+    """What a server's figures were. Figures that we do not know are left alone; raises DriverError for a wrong one."""
+    found = _document(body)
+    kept = found.get("figures")
+    if not isinstance(kept, dict) or found.get("server") != server:
+        raise DriverError(f"these are no figures of {server}")
+    step, age = _real(found, "step"), _real(found, "age")
+    if not step or age is None:
+        raise _wrong("age" if step else "step", found)
+    figures = {name: _values(kept, name) for name in SERVER_FIGURES if name in kept}
+    return PastFigures(server, step, age, figures)
+
+
+def _values(found: Mapping[str, object], field: str) -> tuple[float | None, ...]:
+    """The values of a figure, which are not negative where they are known."""
+    values = found[field]
+    if not isinstance(values, list) or len(values) > MOST_VALUES:
+        raise _wrong(field, found)
+    return tuple(_real({field: value}, field) for value in values)
+
+
+def _document(body: bytes) -> dict[str, object]:
+    """The answer as an object. Raises DriverError."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         raise DriverError("the answer is not JSON; is this the address of a pool server?") from None
     if not isinstance(found, dict):
-        raise DriverError("the answer is not a status document")
+        raise DriverError("the answer is not a document of a pool server")
+    return found
+
+
+def parse_status(body: bytes) -> ServerReport:
+    """A status document as a report. Unknown fields are left alone; raises DriverError naming a wrong one."""
+    found = _document(body)
     values: dict[str, Any] = {field: read(found, field) for field, read in _FIELDS.items()}
     return ServerReport(**values)
 

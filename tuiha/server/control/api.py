@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from aiohttp import hdrs, web
 
@@ -27,13 +27,14 @@ from tuiha.model.documents import (
     TakenAnswer,
     TargetAnswer,
 )
-from tuiha.model.reports import ServerReport, ServerTarget
+from tuiha.model.reports import PastFigures, ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.pooldb.statements.mail import SET_SERVICE
 from tuiha.pooldb.statements.users import FIND_USER
+from tuiha.server.control.past import KeptFigures
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.identity import DatabaseIdentity
@@ -72,6 +73,7 @@ class Control:
     bindings: Bindings
     monitors: Callable[[int], bool]  # whether a user's monitor runs here
     look_at: Callable[[str], Awaitable[DatabaseIdentity]]  # identify a database of the pair by name
+    kept: KeptFigures
     meter: Meter = field(default_factory=Meter)
     names: NameRule = DEFAULT  # which spellings of a user's name are one user
     wrong_tokens: Rates = field(default_factory=lambda: Rates(_WRONG_TOKENS, _AT_ONCE))
@@ -112,6 +114,10 @@ class Control:
         return web.json_response(CountsAnswer(
             server=report.name, started_at=report.started_at, answered=meter.answered, failed=meter.failed,
             delayed=meter.delayed))
+
+    async def past(self, request: web.Request) -> web.Response:
+        """GET /control/past: this server's own figures of the last quarter of an hour."""
+        return web.json_response(asdict(self.kept.past()))
 
     async def users(self, request: web.Request) -> web.Response:
         """GET /control/users: who is monitored here, with generations."""
@@ -262,6 +268,8 @@ CONTROL: tuple[Endpoint[Control], ...] = (
     Endpoint("GET", "/control/status", Control.status, "This server's own view", (ServerReport,)),
     Endpoint("GET", "/control/counts", Control.counts, "Device requests since its start: answered, failed, delayed",
              (CountsAnswer,)),
+    Endpoint("GET", "/control/past", Control.past, "This server's own figures of the last quarter of an hour",
+             (PastFigures,)),
     Endpoint("GET", "/control/users", Control.users, "The users monitored here, with generations",
              (MonitoredUsersAnswer,)),
     Endpoint("GET", "/control/monitored", Control.monitored, "Whose monitors run here", (MonitorsAnswer,),

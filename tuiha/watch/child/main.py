@@ -93,16 +93,26 @@ class _Watching:
         return recording
 
     def _remember(self) -> None:
-        """On a thread of its own: what was recorded before this process began, for plots and for the wall's day."""
+        """On a thread of its own: what is known of the time before this process, for plots and for the wall's day.
+
+        The recording first: the servers themselves know less, and fill what it leaves open.
+        """
+        recorded, remembered = self._recorded_past(), self._watcher.remembered()
+        if recorded is not None or remembered:
+            known = recorded or KnownPast((), ())
+            self._past = KnownPast((*known.figures, *remembered), known.verdicts)
+
+    def _recorded_past(self) -> KnownPast | None:
         if not self._pool.recording.enabled:
-            return
+            return None
         from tuiha.watch.recording.past import past_of
         from tuiha.watch.recording.setup import place_of
 
         try:
-            self._past = past_of(place_of(self._pool, self._base), time.time())
+            return past_of(place_of(self._pool, self._base), time.time())
         except (ConfigError, OSError) as error:  # the recorder says so, too
             _log.warning("what was recorded before cannot be read: %s", error)
+            return None
 
     def _listen(self) -> None:
         """On a thread of its own: each request, until the pipe ends."""

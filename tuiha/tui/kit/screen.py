@@ -144,7 +144,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
             self._repeated.pause()
 
     def on_screen_resume(self) -> None:
-        """Back in front: draw at once."""
+        """Back in front: draw at once. Textual calls this after the method of the same name of a class below."""
         self.dashboard.paint()
 
     def on_resize(self, event: events.Resize) -> None:

@@ -94,7 +94,6 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         self._entry.display = True
         self._entry.start(events.Key("escape", None).time)
         self.repeat(AGAIN, self._again)
-        super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
         """Away: nothing is asked any more."""

@@ -44,7 +44,6 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
         """In front: read the journals, now and every two seconds."""
         self.repeat(AGAIN, self._again)
         self._again()
-        super().on_screen_resume()
 
     def _again(self) -> None:
         self.dashboard.operations.listed(self._take)

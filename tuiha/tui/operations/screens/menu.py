@@ -60,7 +60,6 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         """In front: ask what can be done."""
-        super().on_screen_resume()
         self._ask()
         self.repeat(ASKED_EVERY, self._ask)
 

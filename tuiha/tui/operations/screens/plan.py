@@ -71,7 +71,6 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         """In front: plan, now and every two seconds."""
         self.repeat(AGAIN, self._again)
         self._again()
-        super().on_screen_resume()
 
     def _again(self) -> None:
         if self._asking:

@@ -44,7 +44,6 @@ class ReasonScreen(PoolScreen, inherit_bindings=False):
     def on_screen_resume(self) -> None:
         """In front: begin with what is suggested, ready to be changed."""
         self._entry.start(self._suggested, ("enter accept   ctrl+u empty   esc back", "quiet"))
-        super().on_screen_resume()
 
     def paint(self, live: View, body: View) -> None:
         """Draw."""

@@ -57,7 +57,6 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
         """In front: plan now, and again every few seconds."""
         self.repeat(AGAIN, self._again)
         self._ask()
-        super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
         """Behind another screen nothing is asked."""

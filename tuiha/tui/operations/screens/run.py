@@ -105,7 +105,6 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         facts = self._facts
         if facts is not None and facts.ended:
             self.call_later(self.dashboard.ways.open_result, facts)
-        super().on_screen_resume()
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The steps, and what happens in the pool meanwhile."""

@@ -59,7 +59,6 @@ class UnlockScreen(PoolScreen, inherit_bindings=False):
         """In front: begin with an empty line."""
         takes = f"enter takes: {self._suggested}" if self._suggested else "enter unlock"
         self._entry.start("", (f"{takes}   esc back", "quiet"))
-        super().on_screen_resume()
 
     def paint(self, live: View, body: View) -> None:
         """Draw."""

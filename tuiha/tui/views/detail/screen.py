@@ -43,7 +43,6 @@ class DetailScreen(ReadingScreen, ActingScreen):
         self._users.choose(self._node if server else "")
         self.repeat(AGAIN, self._users.ask)
         self._users.ask()
-        super().on_screen_resume()
 
     def _paint_again(self) -> None:
         if self.is_current:

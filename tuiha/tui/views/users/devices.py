@@ -53,7 +53,6 @@ class DevicesScreen(TableView[DeviceItem], inherit_bindings=False):
         """In front: read, now and again."""
         self.repeat(AGAIN, self._again)
         self._again()
-        super().on_screen_resume()
 
     def _again(self) -> None:
         user = self._user

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.fake_operator import FakeOperator
+from tests.tui.fake_operator import FakeOperator, operation
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import dashboard, home, lines, seen, text
+from tests.tui.test_devices_view import PHONE
+from tests.tui.test_users_view import page
 from tuiha.model.operations.catalogue import OPERATIONS
+from tuiha.model.operations.plans import OperationStatus
 from tuiha.tui.app import Dashboard
+from tuiha.tui.command.asked import MOST, AskedNames
 from tuiha.tui.command.grammar import COMMANDS, Unclear, complete, completed, parse
 from tuiha.tui.command.palette import PaletteScreen
 from tuiha.tui.command.screen import CommandScreen
@@ -18,13 +25,29 @@ from tuiha.tui.keys import EVERYWHERE
 from tuiha.tui.kit.offers import Offer, offer_lines
 from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.screens.plan import PlanScreen
+from tuiha.tui.operations.state import Operations
 from tuiha.tui.theme import load_theme
 from tuiha.tui.views.detail.screen import DetailScreen
 from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
+from tuiha.watch.lookup import NoPage, UserPage
+
+Answer = Callable[[UserPage | NoPage], None]
 
 
 def made(operator: Desk | None) -> Dashboard:
     return Dashboard(SampleFeed(degraded()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2, operator=operator)
+
+
+class Waiting:
+    """Operations of a pool that answers when a test says so."""
+
+    only_watches = False
+
+    def __init__(self) -> None:
+        self.questions: list[tuple[str, Answer]] = []
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Answer) -> None:
+        self.questions.append((pattern, answer))
 
 
 async def typed(pilot: Pilot[int], command: str) -> None:
@@ -175,6 +198,56 @@ async def test_unlocking_by_command() -> None:
         unlocked = app.operations.unlocked
         assert unlocked is not None
         assert unlocked.reason == "kernel patch"
+
+
+async def test_arrows_recall_on_the_empty_line_and_else_move_in_the_list() -> None:
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        for command in ("filter role:mail", "filter"):
+            await typed(pilot, command)
+            await pilot.press("enter")
+        await typed(pilot, "node ")
+        await pilot.press("down", "down")  # two rows
+        await pilot.press("tab")
+        assert ":node s3 " in lines(pilot)[-1]
+        await pilot.press("ctrl+u", "down", "up", "up")
+        assert ":filter▏" in lines(pilot)[-1]
+        await pilot.press("up")
+        assert ":filter role:mail▏" in lines(pilot)[-1]
+        await pilot.press("ctrl+n", "ctrl+n")
+        assert ":▏" in lines(pilot)[-1]
+
+
+async def test_users_devices_and_operations_are_completed_by_what_the_pool_answers() -> None:
+    operator = FakeOperator()
+    operator.page = page("anna", "anton")
+    operator.devices = (PHONE,)
+    operator.known = (operation(2, OperationStatus.FAILED),)
+    app = made(operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await typed(pilot, "move an")
+        await seen(pilot, lambda: "anton" in text(pilot))
+        assert operator.asked("find_users")[-1] == ("find_users", "an", "", MOST)
+        await pilot.press("down", "tab")
+        assert ":move anton " in lines(pilot)[-1]
+        assert "server  UP" in text(pilot)
+        await pilot.press("ctrl+u", *"revoke-device", "space", *"anna", "space")
+        await seen(pilot, lambda: PHONE.name in text(pilot))
+        assert operator.asked("devices_of")[-1] == ("devices_of", "anna")
+        await pilot.press("ctrl+u", *"reclaim", "space")
+        await seen(pilot, lambda: operator.known[0].id in text(pilot))
+
+
+async def test_each_beginning_is_asked_once_and_late_answers_are_dropped() -> None:
+    operations = Waiting()
+    asked = AskedNames(lambda: cast(Operations, operations), lambda: None)
+    for begun in ("a", "a", "an"):
+        assert asked.names("USER", (), begun) == ()
+    assert [pattern for pattern, _ in operations.questions] == ["a", "an"]
+    operations.questions[0][1](page("abel"))
+    assert asked.names("USER", (), "an") == ()
+    operations.questions[1][1](page("anna"))
+    assert [name for name, _ in asked.names("USER", (), "an")] == ["anna"]
+    assert asked.names("SERVER", (), "") == ()
 
 
 # The palette

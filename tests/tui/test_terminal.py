@@ -97,6 +97,40 @@ def test_after_a_stall_the_screen_is_right_again() -> None:
         terminal.shows("MARKS")
 
 
+def test_of_keys_that_come_at_once_each_does_all_it_does_before_the_next() -> None:
+    """As a slow link delivers them: a key belongs to the screen that the one before it has led to."""
+    with play("healthy") as terminal:
+        terminal.shows("q quit")
+        terminal.send("?\x0c\x1b" * 60 + "?qj")  # the q closes the help
+        terminal.until(lambda seen: seen.has("▸● s2") and not seen.has("NOW  "))
+        terminal.send(":node db2\r")
+        terminal.shows("timeline")
+        terminal.send("\x1b/role:mail\r\x0c?")
+        terminal.shows("NOW  ")
+        terminal.send("\x1b")
+        terminal.shows("filter: role:mail")
+        terminal.send("\x1b:q\r")
+        assert terminal.wait() == 0
+
+
+def test_what_was_entered_is_there_again() -> None:
+    with play("healthy") as terminal:
+        terminal.shows("q quit")
+        for line in (":node db2\r", ":filter role:mail\r"):
+            terminal.send(line)
+        terminal.shows("filter: role:mail")
+        terminal.send(":\x1b[A")
+        terminal.shows(":filter role:mail▏")
+        terminal.send("\x1b[A")
+        terminal.shows(":node db2▏")
+        terminal.send("\x1b[B\x1b[B")
+        terminal.shows("up earlier")
+        terminal.send("\x1b\x1b/state:up\r")  # leaves the line, drops the filter
+        terminal.shows("filter: state:up")
+        terminal.send("\x1b/\x1b[A")
+        terminal.shows("/state:up▏")
+
+
 def test_another_size_is_drawn_whole() -> None:
     with play("healthy") as terminal:
         terminal.shows("q quit")

@@ -77,6 +77,17 @@ def test_grounds_can_be_told_from_the_background(name: str, ground: str) -> None
     assert contrast(palette.colours[ground], palette.colours["ground"]) >= 1.6
 
 
+def test_the_control_grounds_of_before_could_hardly_be_told_from_the_background() -> None:
+    assert contrast("#16202b", "#0b0f14") < 1.2
+
+
+@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("ground", ["cursor", "alarm"])
+def test_grounds_in_the_terminals_own_colours_are_those_colours_reversed(name: str, ground: str) -> None:
+    """The colours that a terminal has are not known; its text can be read on its background, so also the other way."""
+    assert load_theme(name).style("text", ground).reverse
+
+
 @pytest.mark.parametrize("name", [*SHIPPED, *WORDS])
 def test_a_state_can_be_the_ground_of_a_whole_line(name: str) -> None:
     """All texts of such a line have one colour: that of the background, on the state's own."""

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from tests.tui.acting import on, rest, running, timed, to_confirm
 from tests.tui.fake_operator import FakeOperator, bad, switchover
 from tests.tui.test_app import text
-from tuiha.tui.kit.keyboard import HandPace, Typed, ended
+from tuiha.tui.kit.keyboard import KEPT, Entered, HandPace, Typed, ended
 from tuiha.tui.operations.screens.run import RunScreen
 
 EIGHT = 1 / 8  # seconds from key to key at eight keys a second
@@ -116,3 +116,24 @@ def test_a_letter_goes_in_at_the_cursor_and_a_long_line_keeps_the_cursor_in_sigh
     assert before.endswith("x")
     assert after.startswith("y")
     assert len(before + after) <= 40
+
+
+def test_what_was_entered_comes_back_in_its_order_and_each_once() -> None:
+    entered = Entered()
+    assert (entered.before(""), entered.after("")) == (None, None)
+    for one in ("node s1", " drain s2 ", "", "node s1"):
+        entered = entered.kept(one)
+    assert entered.texts == ("drain s2", "node s1")
+    assert entered.before("") == "node s1"
+    assert entered.before("node s1") == "drain s2"
+    assert entered.before("drain s2") is None
+    assert entered.after("drain s2") == "node s1"
+    assert entered.after("node s1") == ""
+    assert (entered.before("something else"), entered.after("something else")) == (None, None)
+
+
+def test_a_line_remembers_so_many_texts() -> None:
+    entered = Entered()
+    for number in range(3 * KEPT):
+        entered = entered.kept(str(number))
+    assert entered.texts == tuple(str(number) for number in range(2 * KEPT, 3 * KEPT))

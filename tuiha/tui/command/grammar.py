@@ -22,6 +22,7 @@ from tuiha.tui.theme import theme_names
 Options = Mapping[str, str]
 Run = Callable[[OperatingApplication, tuple[str, ...], Options], None]
 Check = Callable[[OperatingApplication, tuple[str, ...]], str]
+Asked = Callable[[str, Sequence[str], str], Iterable[tuple[str, str]]]
 
 
 class Unclear(ValueError):
@@ -188,8 +189,15 @@ def _options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return options, taken
 
 
-def complete(text: str, snapshot: Snapshot | None, against: str | None) -> tuple[Offer, ...]:
-    """How the last word of the text can go on; `against` is why nothing can be changed now, None when it can."""
+def _unasked(_kind: str, _before: Sequence[str], _begun: str) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+def complete(text: str, snapshot: Snapshot | None, against: str | None, asked: Asked = _unasked) -> tuple[Offer, ...]:
+    """How the last word of the text can go on; `against` is why nothing can be changed now, None when it can.
+
+    `asked` has names that no snapshot has, of a kind, after these words of the command, with this beginning.
+    """
     try:
         words = words_of(text)
     except Unclear:
@@ -207,9 +215,10 @@ def complete(text: str, snapshot: Snapshot | None, against: str | None) -> tuple
     taken = None if command is None else command.takes.at(len(words) - (1 if fresh else 2))
     if taken is None:
         return ()
-    begun = "" if fresh else words[-1]
-    return tuple(Offer(name, name, told=told) for name, told in _candidates(taken.what, snapshot)
-                 if name.startswith(begun))
+    begun, before = ("", words[1:]) if fresh else (words[-1], words[1:-1])
+    found = dict(asked(taken.what, before, begun)) | dict(_candidates(taken.what, snapshot))
+    return tuple(Offer(name, name, told=told) for name, told in found.items()
+                 if name.lower().startswith(begun.lower()))
 
 
 def completed(text: str, word: str) -> str:

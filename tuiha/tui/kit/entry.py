@@ -6,7 +6,7 @@ from textual import events
 from textual.message import Message
 
 from tuiha.tui.draw.spans import Line, Span, clean, fit, width_of
-from tuiha.tui.kit.keyboard import Typed, ended
+from tuiha.tui.kit.keyboard import Entered, Typed, ended
 from tuiha.tui.kit.paper import Paper
 
 LONGEST = 200  # characters
@@ -43,11 +43,21 @@ class Entry(Paper, can_focus=True):
         self._prompt = prompt
         self._remark: Span = ("", "quiet")
         self._typed = Typed()
+        self._entered = Entered()
 
     @property
     def text(self) -> str:
         """What was typed so far."""
         return self._typed.text
+
+    @property
+    def earlier(self) -> bool:
+        """Whether a text was entered here before."""
+        return bool(self._entered.texts)
+
+    def keep(self) -> None:
+        """Remember this text, until the dashboard is left."""
+        self._entered = self._entered.kept(self.text)
 
     def begin(self, text: str) -> None:
         """Have this text in the line, with the cursor at its end; nobody is told."""
@@ -59,6 +69,13 @@ class Entry(Paper, can_focus=True):
         self.remark(remark)
         self.screen.set_focus(self)
         self.focus()  # once more, later: a widget that was just mounted does not take it yet
+
+    def recall(self, places: int) -> bool:
+        """Have the text that was entered before this one (-1) or after it (1); False when there is none."""
+        recalled = {-1: self._entered.before, 1: self._entered.after}[places](self.text)
+        if recalled is not None:
+            self.replace(recalled)
+        return recalled is not None
 
     def remark(self, remark: Span) -> None:
         """Change the remark at the right."""
@@ -89,6 +106,8 @@ class Entry(Paper, can_focus=True):
         edited = self._typed.edited(event.key)
         if event.key in _ENDS:
             self.post_message(self.Ended(_ENDS[event.key]))
+        elif event.key in _RECALLS:
+            self.recall(_RECALLS[event.key])
         elif event.key in _STEERS:
             self.post_message(self.Steered(*_STEERS[event.key]))
         elif edited is not None:
@@ -108,6 +127,7 @@ class Entry(Paper, can_focus=True):
             self.post_message(self.Changed(self.text))
 
 
+_RECALLS = {"ctrl+p": -1, "ctrl+n": 1}  # as in a shell; a screen may have its arrows do the same
 _ENDS = {"enter": True, "escape": False, "ctrl+c": False}
 _STEERS = {
     "down": (1, False), "up": (-1, False), "pagedown": (10, False), "pageup": (-10, False),

@@ -98,9 +98,16 @@ class FilteredScreen(PoolScreen, Generic[T], inherit_bindings=False):
         self._entry.remark(self._filter_remark())
         self.dashboard.paint()
 
+    def on_entry_steered(self, message: Entry.Steered) -> None:
+        """Arrows recall the filters of before."""
+        if abs(message.rows) == 1 and not message.tab:
+            self._entry.recall(message.rows)
+
     def on_entry_ended(self, message: Entry.Ended) -> None:
         """Keep the filter or drop it."""
-        if not message.kept:
+        if message.kept:
+            self._entry.keep()
+        else:
             self._filter = EVERYTHING
         self.set_focus(None)
         self._entry.display = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tuiha.tui.draw.spans import width_of
 
 LEAST_GAP = 0.06  # seconds between two keys of a hand, at least
+KEPT = 50  # texts that a line remembers
 RUN = 3  # gaps that are counted together
 LEAST_RUN = 0.2  # seconds that they take together, at least: fifteen keys a second
 
@@ -66,6 +67,33 @@ _KEYS: Mapping[tuple[str, ...], Callable[[Typed], Typed]] = {
     ("end", "ctrl+e"): lambda line: ended(line.text),
 }
 _EDITS = {key: edit for keys, edit in _KEYS.items() for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The texts that were entered in a line, each once, the newest last."""
+
+    texts: tuple[str, ...] = ()
+
+    def kept(self, text: str) -> Entered:
+        """With one more, without blanks around it; the oldest ones go."""
+        text = text.strip()
+        return Entered((*(one for one in self.texts if one != text), text)[-KEPT:]) if text else self
+
+    def before(self, text: str) -> str | None:
+        """What was entered before that text; None where nothing was, or the text is one that was never entered."""
+        if not text:
+            return self.texts[-1] if self.texts else None
+        place = self._place(text)
+        return self.texts[place - 1] if place else None
+
+    def after(self, text: str) -> str | None:
+        """What was entered after that text, empty after the newest; None when the text was never entered."""
+        place = self._place(text)
+        return None if place is None else (*self.texts, "")[place + 1]
+
+    def _place(self, text: str) -> int | None:
+        return self.texts.index(text) if text in self.texts else None
 
 
 @dataclass(frozen=True, slots=True)

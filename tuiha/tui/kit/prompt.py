@@ -29,8 +29,6 @@ class PromptScreen(PoolScreen):
         self._entry = Entry(self.PROMPT, id="entry")
         self._cursor = 0
         self._offers: tuple[Offer, ...] = ()
-        self._begun = False
-        self._early: list[events.Key] = []
 
     def compose(self) -> Sequence[Paper]:
         """The list above the line."""
@@ -60,25 +58,15 @@ class PromptScreen(PoolScreen):
     def start(self, text: str) -> None:
         """Begin with that text."""
         self._cursor = 0
-        self._begun = False
-        self._early = []
         self._entry.begin(text)
 
     def on_screen_resume(self) -> None:
         """In front: type."""
         self._entry.start(self._entry.text, self.remark(self._entry.text))
-        super().on_screen_resume()
-        self._begun = True
-        early, self._early = self._early, []
-        for event in early:
-            self._entry.on_key(event)
 
     def take(self, event: events.Key) -> bool:
-        """Typed before the line was there: it comes first in it."""
-        if self._begun:
-            self._entry.on_key(event)
-        else:
-            self._early.append(event)
+        """Every key is the line's, whether it has the focus yet or not."""
+        self._entry.on_key(event)
         return True
 
     def paint(self, live: View, body: View) -> None:
@@ -117,4 +105,5 @@ class PromptScreen(PoolScreen):
         self.set_focus(None)
         self.leave()
         if message.kept:
+            self._entry.keep()
             await self.choose(text, offer)

@@ -53,7 +53,6 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         """In front: read."""
         self.repeat(AGAIN, self._users.again)
         self._users.refresh()
-        super().on_screen_resume()
 
     def _find(self, after: str, limit: int, answered: Answered) -> None:
         if self.dashboard.operations.only_watches:
@@ -189,6 +188,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
 
     def on_entry_steered(self, message: Entry.Steered) -> None:
         """Arrows move in the list while one types."""
+        message.prevent_default()
         self.action_move(message.rows)
 
     def on_entry_ended(self, message: Entry.Ended) -> None:
@@ -196,6 +196,8 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         message.prevent_default()
         self.set_focus(None)
         self._entry.display = False
-        if not message.kept:
+        if message.kept:
+            self._entry.keep()
+        else:
             self.find("")
         self.dashboard.paint()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from textual import events
@@ -95,6 +95,13 @@ async def at_once(pilot: Pilot[int], *keys: str) -> None:
     """As a burst arrives, or a held key: all of them before any is acted on."""
     for key in keys:
         pilot.app.post_message(timed(pilot, _key(key)))
+    await done(pilot)
+
+
+async def done(pilot: Pilot[int]) -> None:
+    """Wait until every key that was pressed has done what it does."""
+    await pilot.pause()
+    await seen(pilot, lambda: not cast("Dashboard", pilot.app)._typed)
     await pilot.pause()
 
 

@@ -12,7 +12,7 @@ import random
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.acting import by_hand, made, on, rest, timed, to_confirm
+from tests.tui.acting import by_hand, done, made, on, rest, timed, to_confirm
 from tests.tui.fake_operator import FakeOperator, switchover
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
@@ -85,7 +85,7 @@ async def feed(pilot: Pilot[int], parser: Keys, data: bytes) -> None:
 
 async def back_home(pilot: Pilot[int]) -> None:
     """Undo what the last stream led to, so that the next one begins at a known place."""
-    await pilot.pause()  # keys of it may still be on their way
+    await done(pilot)
     for _ in range(12):
         if isinstance(pilot.app.screen, HomeScreen):
             return
@@ -109,7 +109,7 @@ async def test_random_streams_start_nothing(part: int) -> None:
                 if source.random() < 0.1:
                     await pilot.pause(0)
             near += isinstance(app.screen, PlanScreen | ConfirmScreen)
-        await pilot.pause()
+        await done(pilot)
         assert app.is_running
         for thread in operator.threads:
             thread.join()

@@ -116,7 +116,7 @@ def test_of_keys_that_come_at_once_each_does_all_it_does_before_the_next() -> No
 def test_what_was_entered_is_there_again() -> None:
     with play("healthy") as terminal:
         terminal.shows("q quit")
-        for line in (":node db2\r", ":filter role:mail\r"):
+        for line in (":node db2\r", "\x1b", ":filter role:mail\r"):
             terminal.send(line)
         terminal.shows("filter: role:mail")
         terminal.send(":\x1b[A")

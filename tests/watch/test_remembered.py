@@ -16,6 +16,7 @@ from tuiha.drivers.servers.pool import MOST_VALUES, PoolServerDriver, parse_past
 from tuiha.model.facts import Polled
 from tuiha.model.reports import PastFigures, ServerReport
 from tuiha.watch import remembered as module
+from tuiha.watch.history import SPAN
 from tuiha.watch.remembered import known_figures, remembered
 from tuiha.watch.target import Target
 
@@ -47,7 +48,7 @@ def test_the_pools_figures_are_made_of_all_servers_or_not_at_all() -> None:
 
 def test_nothing_is_older_than_what_is_plotted() -> None:
     old = of("s1", users=(1.0,) * 500)
-    assert min(one.at for one in known_figures([old], "", NOW)) >= NOW - module.SPAN
+    assert min(one.at for one in known_figures([old], "", NOW)) >= NOW - SPAN
 
 
 @pytest.mark.parametrize("body", [
@@ -73,7 +74,11 @@ async def servers(*answers: Callable[[], web.Response | None]) -> AsyncIterator[
     runners, targets = [], dict[str, Target[ServerReport]]()
     for number, answer in enumerate(answers, 1):
         async def handle(_: web.Request, answer: Callable[[], web.Response | None] = answer) -> web.Response:
-            return answer() or await asyncio.Future()
+            found = answer()
+            if found is None:
+                await asyncio.sleep(60)
+                raise web.HTTPGatewayTimeout
+            return found
 
         app = web.Application()
         app.router.add_get("/control/past", handle)

@@ -163,3 +163,14 @@ async def test_no_key_of_a_footer_is_dead_and_help_has_every_key_on_one_page(way
         for one in bound:
             assert one.names[0] in words, (one.key.id, page)
         assert "No action is needed." in page or "NOW" in page
+        assert "more" not in lines(pilot)[-1]  # marks and filter, too
+
+
+@pytest.mark.parametrize("view", [view.key for view in VIEWS])
+async def test_help_has_one_page_also_where_something_is_wrong_and_changes_are_locked(view: str) -> None:
+    async with running(FakeOperator(), degraded(), unlocked=False) as pilot:
+        await pilot.press(view, "question_mark")
+        await on(pilot, HelpScreen)
+        assert "! explains it" in text(pilot)
+        assert "MARKS" in text(pilot)
+        assert "more" not in lines(pilot)[-1]

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, DOWN, IDLE, OK, STALE, WARN
-from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
+from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
 
 COLUMNS_FROM = 70  # columns of a terminal from which two columns stand side by side
 IN_FULL = 110  # from which each key is described, and not only named
@@ -35,22 +35,37 @@ class HelpSection:
 
 
 MARKS = HelpSection("MARKS", (
-    HelpEntry(OK, "good"), HelpEntry(WARN, "needs a look"), HelpEntry(DOWN, "down, cut off, or on a wrong database"),
-    HelpEntry(STALE, "old: its age ends in !"), HelpEntry(IDLE, "not known, or off on purpose"),
-    HelpEntry(CURSOR, "the cursor"),
+    HelpEntry(OK, "good", "good"), HelpEntry(WARN, "look", "needs a look"),
+    HelpEntry(DOWN, "down", "down, cut off, or on a wrong database"),
+    HelpEntry(STALE, "old", "old: its age ends in !"),
+    HelpEntry(IDLE, "not known, or off", "not known, or off on purpose"), HelpEntry(CURSOR, "cursor", "the cursor"),
 ))
-FILTERS = HelpSection("FILTER: every term must hold", (
-    HelpEntry("word", "somewhere in the row; !word: nowhere"),
-    HelpEntry("role:mail", "also state:down db:db1 note:x"),
-    HelpEntry("users>500", "also load>=80 age>3 devices latency"),
+FILTERS = HelpSection("FILTER", (  # what it looks like says enough where there is little room
+    HelpEntry("word !word", "", "somewhere in the row, nowhere in it; every term must hold"),
+    HelpEntry("role:mail state:down", "", "also db:db1 note:x"),
+    HelpEntry("full>80 users>500", "", "also load>=80 age>3 devices latency"),
 ))
 
 
 def manual_lines(
     now: Sequence[Line], keys: Sequence[HelpSection], rest: Sequence[HelpSection], width: int
 ) -> tuple[Line, ...]:
-    """What can be done now, then all keys, and only then what else there is to know."""
-    return (*now, *_beside(keys, width), BLANK, *_beside(rest, width))
+    """What can be done now, then all keys, and only then what else there is to know: on one page of 80x24."""
+    if width >= IN_FULL:
+        return (*now, *_beside(keys, width), BLANK, *_beside(rest, width))
+    return (*now, *_beside(keys, width), *(line for section in rest for line in _flowing(section, width)))
+
+
+def _flowing(section: HelpSection, width: int) -> list[Line]:
+    """A section whose entries follow each other in a line, as many as it has room for."""
+    title: Span = (f" {section.title} ", "heading")
+    lines: list[list[Span]] = [[title]]
+    for entry in section.entries:
+        told: list[Span] = [("  ", "text"), (entry.names, "flow bold"), (f" {entry.text}".rstrip(), "text")]
+        if width_of((*lines[-1], *told)) > width and len(lines[-1]) > 1:
+            lines.append([(" " * cell_len(title[0]), "text")])
+        lines[-1] += told
+    return [Line(fit(spans, width)) for spans in lines]
 
 
 def _beside(sections: Sequence[HelpSection], width: int) -> tuple[Line, ...]:

@@ -10,7 +10,15 @@ from tuiha.tui.draw.spans import Line, Span
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, NAMED, PROBLEMS, TIME_KEYS, VIEW, VIEWS, BoundKey, Key, bindings
 from tuiha.tui.kit.screen import MOVES, READING_KEYS, PoolScreen, ReadingScreen
-from tuiha.tui.views.help.manual import FILTERS, MARKS, HelpEntry, HelpSection, manual_lines, now_lines
+from tuiha.tui.views.help.manual import (
+    FILTERS,
+    IN_FULL,
+    MARKS,
+    HelpEntry,
+    HelpSection,
+    manual_lines,
+    now_lines,
+)
 from tuiha.words.next import command, key
 
 HELP_KEYS: tuple[Key, ...] = (
@@ -18,6 +26,13 @@ HELP_KEYS: tuple[Key, ...] = (
     *(replace(key, keys="ctrl+c") if key.id == "app.quit" else key for key in READING_KEYS),
 )
 NO_ACTION = "No action is needed."
+TOGETHER: tuple[tuple[tuple[str, ...], str], ...] = (  # keys that stand in one line where there is little room
+    (("app.poll", "app.pause"), "poll now, pause"),
+    (("app.palette", "app.command"), "actions, a command"),
+    (("app.suspend", "app.redraw"), "suspend, draw again"),
+    (("home.mark", "home.unmark"), "mark a server, unmark all"),
+    (("table.next", "table.previous"), "next view, view before"),
+)
 _MOVING, _TRAVEL = ({key.id for key in keys} for keys in (MOVES, TIME_KEYS[1:]))
 _COMMON = {key.id for key in EVERYWHERE}
 
@@ -64,8 +79,8 @@ class HelpScreen(ReadingScreen, inherit_bindings=False):
         here = [told for told in self._keys if told.id not in _COMMON | _MOVING]
         common = [told for told in self._keys if told.id in _COMMON - _TRAVEL and not told.id.startswith(VIEW)]
         keys = [
-            HelpSection(f"HERE: {self._title}", [told.entry for told in here]),
-            HelpSection("EVERYWHERE", [*(told.entry for told in common), *self._grouped()]),
+            HelpSection(f"HERE: {self._title}", _entries(here, width)),
+            HelpSection("EVERYWHERE", [*_entries(common, width), *self._grouped()]),
         ]
         return manual_lines(self._now(view, width), [one for one in keys if one.entries],
                             (MARKS, *((FILTERS,) if self._filters else ())), width)
@@ -79,7 +94,7 @@ class HelpScreen(ReadingScreen, inherit_bindings=False):
             if part:
                 yield HelpEntry(" ".join(one.bound.names[0] for one in part),
                                 ", ".join(titles[one.id] for one in part))
-        for ids, text in ((_MOVING, "move"), (_TRAVEL, "in a recording: step, change, compare, go to")):
+        for ids, text in ((_MOVING, "move"), (_TRAVEL, "in a recording")):
             names = [told.bound.names[0] for told in self._keys if told.id in ids]
             if names:
                 yield HelpEntry(" ".join(names), text, quiet=all(
@@ -103,3 +118,19 @@ class HelpScreen(ReadingScreen, inherit_bindings=False):
                 reasons.setdefault(told.against, []).append(told.bound.names[0])
         entries += [HelpEntry(" ".join(names), f"not now: {why}", quiet=True) for why, names in reasons.items()]
         return now_lines(spans, entries, width)
+
+
+def _entries(keys: Sequence[_Told], width: int) -> list[HelpEntry]:
+    """A line for each key; where there is little room, one for keys that belong together."""
+    found = {told.id: told for told in keys}
+    groups = {} if width >= IN_FULL else {ids[0]: (ids, text) for ids, text in TOGETHER if set(ids) <= found.keys()}
+    joined = {id for ids, _ in groups.values() for id in ids[1:]}
+    entries = []
+    for told in keys:
+        if told.id in groups:
+            ids, text = groups[told.id]
+            names = " ".join(found[id].bound.names[0] for id in ids)
+            entries.append(HelpEntry(names, text, quiet=all(found[id].against is not None for id in ids)))
+        elif told.id not in joined:
+            entries.append(told.entry)
+    return entries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -39,6 +38,8 @@ def opened(arguments: argparse.Namespace) -> tuple[Pool, Path]:
 
 def reading(pool: Pool, base: Path, work: Callable[[Reader], Awaitable[T]]) -> T:
     """Read from the pool's active database; says on stderr when another had to do. Raises CommandError."""
+    import asyncio
+
     from tuiha.watch.reader import ReaderUnreachable, reader
 
     async def read() -> T:

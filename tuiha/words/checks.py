@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.words import count, names
+from tuiha.words.remedies import OPERATORS_SOCKET
 from tuiha.words.templates import Template, clock, told
 
 
@@ -270,6 +271,7 @@ MENDS: Mapping[Mend, Template] = {
     Mend.SHARE_IS_KEPT: "these servers take no users; each keeps what it has until it has room again",
     Mend.SLOTS: "drop unused slots, or create the functions of config/postgresql.md, step 3",
     Mend.SMALLER_TRIGGER: "no rebalance is needed; a smaller trigger (`--option trigger=0.05`) moves users anyway",
+    Mend.SOCKET_OF_LEVEL_ADMIN: OPERATORS_SOCKET,
     Mend.START: "start it",
     Mend.START_A_SERVER: "start a pool server",
     Mend.START_FIRST: "start {database} first",

@@ -31,7 +31,14 @@ from tuiha.words.mail import UNTOLD, explained
 from tuiha.words.next import command
 from tuiha.words.obstacles import found
 from tuiha.words.problems import means, what
-from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
+from tuiha.words.remedies import (
+    OPERATORS_SOCKET,
+    database_remedy,
+    ledger_remedy,
+    mail_remedy,
+    server_remedy,
+    sprayer_remedy,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +320,6 @@ def _monitor_fix(of: str, facts: Any) -> str:
 # ---------------------------------------------------------------------------- the rest
 
 _STATUS = "tuiha status"
-OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
 _NOT_IN_POOL = "its users' changes are not in the pool's database"
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from tuiha.model.problems.causes import Cause
 from tuiha.model.quotes import identifier
 
+OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
+
 _DATABASE: Mapping[Cause, str] = {
     Cause.REFUSED: "start PostgreSQL on {node}; if it stops again, read its log. If it runs, correct its address at "
                    "database.nodes, or port and listen_addresses in its configuration",

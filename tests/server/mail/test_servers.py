@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.server.mail.cluster import Cluster, Credentials, MailServer, home
+from tuiha.model.users.placement import home
+from tuiha.server.mail.cluster import Cluster, Credentials, MailServer
 from tuiha.server.mail.health import Kept, ProbeLook, ProbeWay
 from tuiha.server.mail.pace import Pace
 from tuiha.server.mail.servers import MailStanding, Standings

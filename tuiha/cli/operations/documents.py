@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuiha.cli.output.documents import moment
+from tuiha.cli.output.table import moment
 
 if TYPE_CHECKING:
     from tuiha.model.documents import (

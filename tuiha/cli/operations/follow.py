@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from collections.abc import Coroutine
 from pathlib import Path
@@ -46,6 +45,8 @@ def add_following(parser: argparse.ArgumentParser) -> None:
 
 def acted(work: Coroutine[Any, Any, T]) -> T:
     """Run it; whatever it refuses or cannot reach becomes words and a code. Raises CommandError."""
+    import asyncio
+
     from tuiha.drivers.protocols import DriverError
     from tuiha.operate.plans.kinds import Misused, OperationRefused
     from tuiha.operate.reach.control import ControlError

@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tuiha.cli.output.documents import moment
-from tuiha.cli.output.table import aligned, cell, plain
+from tuiha.cli.output.table import aligned, cell, moment, plain
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import CheckVerdict, StepStatus
 from tuiha.model.operations.ways import against

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
+from tuiha.cli.output.table import moment, stamp
 from tuiha.model.codes import Next
 from tuiha.model.facts import (
     DatabaseFacts,
@@ -56,32 +56,6 @@ if TYPE_CHECKING:
 State = TypeVar("State", bound=NodeState | ServerTarget)
 _UNKNOWN: frozenset[NodeState | ServerTarget] = frozenset({
     ServerState.UNKNOWN, DatabaseState.UNKNOWN, SprayerState.UNKNOWN, MailState.UNKNOWN, ServerTarget.UNKNOWN})
-
-
-@overload
-def moment(seconds: float) -> str: ...
-@overload
-def moment(seconds: None) -> None: ...
-@overload
-def moment(seconds: float | None) -> str | None: ...
-def moment(seconds: float | None) -> str | None:
-    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
-    if seconds is None:
-        return None
-    return stamp(datetime.fromtimestamp(seconds, UTC))
-
-
-@overload
-def stamp(at: datetime) -> str: ...
-@overload
-def stamp(at: None) -> None: ...
-@overload
-def stamp(at: datetime | None) -> str | None: ...
-def stamp(at: datetime | None) -> str | None:
-    """A time as RFC 3339 in UTC, with milliseconds."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> StatusDocument:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tuiha.cli.output.documents import moment
-from tuiha.cli.output.table import aligned, cell
+from tuiha.cli.output.table import aligned, cell, moment
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Severity, Snapshot, SprayerFacts
 from tuiha.model.reports import BackendState
 from tuiha.model.words import count, names, size, span

@@ -1,8 +1,10 @@
-"""Aligned columns of text."""
+"""Values as text, and aligned columns of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import overload
 
 UNKNOWN = "-"
 
@@ -24,3 +26,29 @@ def cell(value: object, form: str = "{}") -> str:
 def plain(text: str) -> str:
     """Text from elsewhere without anything that a terminal would obey."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+@overload
+def moment(seconds: float) -> str: ...
+@overload
+def moment(seconds: None) -> None: ...
+@overload
+def moment(seconds: float | None) -> str | None: ...
+def moment(seconds: float | None) -> str | None:
+    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
+    if seconds is None:
+        return None
+    return stamp(datetime.fromtimestamp(seconds, UTC))
+
+
+@overload
+def stamp(at: datetime) -> str: ...
+@overload
+def stamp(at: None) -> None: ...
+@overload
+def stamp(at: datetime | None) -> str | None: ...
+def stamp(at: datetime | None) -> str | None:
+    """A time as RFC 3339 in UTC, with milliseconds."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

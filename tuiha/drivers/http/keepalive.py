@@ -33,8 +33,10 @@ class Asker:
         self._open_to_all = secret and self._clear_text
         self._exchange = Exchange(self.address, ssl)
 
-    async def get(self, path: str, limit: int, follow: bool = False) -> tuple[int, bytes]:
-        """Status and body, of at most `limit` bytes. Raises DriverError.
+    async def get(
+        self, path: str, limit: int, follow: bool = False, seconds: float = _SECONDS
+    ) -> tuple[int, bytes]:
+        """Status and body, of at most `limit` bytes, each answer within `seconds`. Raises DriverError.
 
         Redirects are followed when told to, and only on the same server: the headers are for it alone.
         """
@@ -42,7 +44,7 @@ class Asker:
             raise DriverError(_CLEAR_TEXT)
         url = joined(f"{self.address}/", path)
         for _ in range(_REDIRECTS):
-            answer = await self._asked("GET", url, {}, None, limit, _SECONDS)
+            answer = await self._asked("GET", url, {}, None, limit, seconds)
             location = answer.headers.get("location") if follow and 300 <= answer.status < 400 else None
             if location is None:
                 return answer.status, answer.body
@@ -52,8 +54,11 @@ class Asker:
     async def post(
         self, path: str, body: Mapping[str, object], limit: int, login: tuple[str, str] | None, seconds: float,
     ) -> tuple[int, bytes]:
-        """POST JSON with a log-in (user and password) of this request alone; status and body. Raises DriverError."""
-        if login is not None and self._clear_text:
+        """POST JSON, perhaps with a log-in (user and password) of this request alone; status and body.
+
+        Raises DriverError.
+        """
+        if self._open_to_all or (login is not None and self._clear_text):
             raise DriverError(_CLEAR_TEXT)
         headers = {} if login is None else {"Authorization": f"Basic {b64encode(':'.join(login).encode()).decode()}"}
         answer = await self._asked("POST", urljoin(f"{self.address}/", path), headers, json.dumps(dict(body)).encode(),

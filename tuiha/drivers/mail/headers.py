@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from encodings.aliases import aliases
+from functools import cache
 from pkgutil import iter_modules
 
 FIELD_LIMIT = 900  # characters kept of one header field
@@ -32,10 +33,8 @@ _CHARSETS = {
     "iso-8859-8-i": "iso-8859-8", "iso-8859-6-i": "iso-8859-6", "x-mac-roman": "mac-roman", "windows-874": "cp874",
     "iso-2022-jp": "iso-2022-jp-ext", "big5": "big5hkscs", "x-windows-949": "cp949", "utf-8-mac": "utf-8",
 }
-# What Python knows. It keeps every other name that it is asked for, for ever; and no mail is written in the last ones,
-# with which one Subject takes seconds.
-_KNOWN = frozenset({one.name for one in iter_modules(encodings.__path__)} | {*aliases}) - {
-    "punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape"}
+# No mail is written in these, and one Subject takes seconds with them.
+_UNUSED = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape"})
 _ARRIVAL = re.compile(
     r"\s*(\d{1,2})[-\s]([A-Za-z]{3})[a-z]*[-\s](\d{2}|\d{4})\s+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?"
     r"\s*(?:([+-])(\d{2}):?(\d{2})|Z|UTC?|GMT|)\s*", re.IGNORECASE)
@@ -147,9 +146,15 @@ def _packed(characters: str, charset: str) -> bytes:
 def _codec(charset: str) -> str:
     """Python's name of a charset. Raises LookupError for one that it does not know."""
     name = _CHARSETS.get(charset, charset)
-    if encodings.normalize_encoding(name) not in _KNOWN:
+    if encodings.normalize_encoding(name) not in _known():
         raise LookupError(f"unknown charset: {name}")
     return name
+
+
+@cache
+def _known() -> frozenset[str]:
+    """The character sets that Python has. It keeps every other name that it is asked for, for ever."""
+    return frozenset({one.name for one in iter_modules(encodings.__path__)} | {*aliases}) - _UNUSED
 
 
 def _in(raw: bytes, charset: str) -> str:

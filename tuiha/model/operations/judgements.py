@@ -212,6 +212,7 @@ class Mend(Code):
     SHARE_IS_KEPT = "mend.share-is-kept"
     SLOTS = "mend.slots"
     SMALLER_TRIGGER = "mend.smaller-trigger"
+    SOCKET_OF_LEVEL_ADMIN = "mend.socket-of-level-admin"
     START = "mend.start"
     START_A_SERVER = "mend.start-a-server"
     START_FIRST = "mend.start-first"

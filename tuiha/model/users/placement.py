@@ -1,10 +1,11 @@
-"""Which server should monitor a user's mail: pure decisions over what the database says of the servers."""
+"""Which pool server should monitor a user's mail, and through which mail server: pure decisions."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from tuiha.model.users.availability import DRAINING
 
@@ -112,3 +113,15 @@ def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate
         heap[heap.index(least)] = ((load + weight) / capacity, name, load + weight, capacity)
         heapq.heapify(heap)
     return given
+
+
+def home(user_id: int, servers: Iterable[str]) -> str | None:
+    """The mail server among `servers` where a user belongs; None when there are none.
+
+    Spreads users evenly; a server more or less moves only the users that gain or lose it.
+    """
+
+    def weight(server: str) -> bytes:
+        return blake2b(f"{user_id} {server}".encode(), digest_size=8).digest()
+
+    return max(servers, key=weight, default=None)

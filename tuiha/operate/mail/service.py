@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import aiohttp
-
 from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
+from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
 from tuiha.model.operations.evidence import Back, Doing, Done, Fault
@@ -21,6 +20,7 @@ from tuiha.model.operations.plans import CheckId, CheckVerdict
 from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement, stated
 from tuiha.model.reports import MailState
+from tuiha.model.users.placement import home
 from tuiha.operate.plans.kinds import Misused, OperationRefused, Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, PlannedStep
@@ -30,10 +30,10 @@ from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.presence import Presence, Present
 from tuiha.pooldb.statements.mail import ASSIGNMENTS, IN_SERVICE, USERS_BY_SERVER, USERS_THROUGH
-from tuiha.server.mail.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins
 _LOOK = 5.0  # seconds for which the view of the mail servers is good
+_METRICS = 16 * 1024 * 1024  # bytes of a server's metrics
 _STALLED = 20.0  # seconds without anybody who returns, after which servers are told again
 
 
@@ -314,17 +314,19 @@ async def _usable(world: World, cluster: str, server: str) -> list[str]:
 
 async def said_through(world: World, servers: Iterable[ServerFacts], mail_server: str) -> dict[str, int]:
     """How many users each of these pool servers monitors through a mail server; -1: it does not answer."""
+    ssl = for_partners(world.pool.own_servers, world.base)
 
-    async def one(session: aiohttp.ClientSession, server: ServerFacts) -> tuple[str, int]:
+    async def one(server: ServerFacts) -> tuple[str, int]:
+        asker = Asker(server.address, None, ssl, secret=False)
         try:
-            async with session.get(f"{server.address}/metrics") as answer:
-                return server.name, _users_through(await answer.text(), mail_server)
-        except (aiohttp.ClientError, TimeoutError):
+            _, metrics = await asker.get("metrics", _METRICS, seconds=2.0)
+        except DriverError:
             return server.name, -1
+        finally:
+            await asker.close()
+        return server.name, _users_through(metrics.decode(errors="replace"), mail_server)
 
-    connector = aiohttp.TCPConnector(ssl=for_partners(world.pool.own_servers, world.base) or True)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=2.0)) as session:
-        return dict(await asyncio.gather(*(one(session, server) for server in servers)))
+    return dict(await asyncio.gather(*(one(server) for server in servers)))
 
 
 def _users_through(metrics: str, mail_server: str) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
+from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.protocols import DriverError
+from tuiha.model.problems.causes import Cause
 from tuiha.operate.records.actor import whoami
+
+_LONGEST = 64 * 1024 * 1024  # bytes of an answer: the users of a large server are the longest one
 
 
 class ControlError(Exception):
@@ -30,38 +32,39 @@ class ControlClient:
     def __init__(self, pool: Pool, base: Path, token: str) -> None:
         self._headers = {"Authorization": f"Bearer {token}", "X-Tuiha-Who": quote(whoami(), safe="@.-_")}
         self._ssl = for_partners(pool.own_servers, base)
-        self._session: aiohttp.ClientSession | None = None
+        self._askers: dict[str, Asker] = {}
 
     async def get(self, address: str, path: str, *, seconds: float = 2.0) -> Any:
         """GET {address}/control/{path}. Raises ControlError."""
-        return await self._ask("GET", address, path, None, seconds)
+        return await _told(self._asker(address).get(f"control/{path}", _LONGEST, seconds=seconds))
 
     async def post(
         self, address: str, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = 2.0
     ) -> Any:
         """POST {address}/control/{path} with a JSON body. Raises ControlError."""
-        return await self._ask("POST", address, path, body or {}, seconds)
+        return await _told(self._asker(address).post(f"control/{path}", body or {}, _LONGEST, None, seconds))
 
-    async def _ask(self, method: str, address: str, path: str, body: Mapping[str, Any] | None, seconds: float) -> Any:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl or True))
-        data = None if body is None else json.dumps(body)
-        try:
-            async with asyncio.timeout(seconds):
-                url = f"{address}/control/{path}"
-                async with self._session.request(method, url, headers=self._headers, data=data) as answer:
-                    found = await answer.json(content_type=None)
-        except TimeoutError:
-            raise ControlError("no answer") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise ControlError(f"cannot be asked: {type(error).__name__}") from None
-        if answer.status >= 400:
-            told = found if isinstance(found, dict) else {}
-            text = f"{told.get('title', 'refused')}: {told.get('detail', '')}".rstrip(": ")
-            raise ControlError(text, answer.status)
-        return found
+    def _asker(self, address: str) -> Asker:
+        if address not in self._askers:
+            self._askers[address] = Asker(address, self._headers, self._ssl)
+        return self._askers[address]
 
     async def close(self) -> None:
         """Drop connections."""
-        if self._session is not None:
-            await self._session.close()
+        for asker in self._askers.values():
+            await asker.close()
+
+
+async def _told(answer: Awaitable[tuple[int, bytes]]) -> Any:
+    """The document that a server answered. Raises ControlError for a refusal, and for everything else."""
+    try:
+        status, body = await answer
+        found = json.loads(body)
+    except DriverError as error:
+        raise ControlError("no answer" if error.cause is Cause.SILENT else f"cannot be asked: {error}") from None
+    except ValueError:
+        raise ControlError("cannot be asked: its answer is not JSON") from None
+    if status >= 400:
+        told = found if isinstance(found, dict) else {}
+        raise ControlError(f"{told.get('title', 'refused')}: {told.get('detail', '')}".rstrip(": "), status)
+    return found

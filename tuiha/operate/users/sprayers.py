@@ -17,7 +17,6 @@ from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.plans.plan import Check, PlannedStep
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
-from tuiha.words.findings import OPERATORS_SOCKET
 
 _Order = Callable[[Haproxy, str], Awaitable[None]]
 _TIMEOUT = 3.0  # seconds, of one sprayer
@@ -63,9 +62,9 @@ async def steerable(world: World, found: Seen) -> list[Check]:
                 level = await sprayer.level()
         except (TimeoutError, DriverError) as error:
             return common.check(CheckId.STEERABLE, name, False, str(error) or NO_ANSWER, Wanted.LEVEL_ADMIN(),
-                                common.NEVER, OPERATORS_SOCKET)
+                                common.NEVER, Mend.SOCKET_OF_LEVEL_ADMIN())
         return common.check(CheckId.STEERABLE, name, level == ADMIN, Found.LEVEL(level=level), Wanted.LEVEL_ADMIN(),
-                            common.NEVER, OPERATORS_SOCKET)
+                            common.NEVER, Mend.SOCKET_OF_LEVEL_ADMIN())
 
     return list(await asyncio.gather(*(one(name) for name in found if name not in away(found))))
 

@@ -1,11 +1,9 @@
-"""A mail cluster as the monitor needs it, and which of its servers a user belongs to."""
+"""A mail cluster as the monitor needs it, and the right to monitor a user."""
 
 from __future__ import annotations
 
 import ssl as tls
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Literal
 
 from tuiha.config import parts
@@ -72,18 +70,6 @@ class Cluster:
 def _server(chosen: parts.MailServerSettings) -> MailServer:
     host, _, port = chosen.address.rpartition(":")
     return MailServer(chosen.name, host.strip("[]"), int(port), chosen.security)
-
-
-def home(user_id: int, servers: Iterable[str]) -> str | None:
-    """The server among `servers` where a user belongs; None when there are none.
-
-    Spreads users evenly; a server more or less moves only the users that gain or lose it.
-    """
-
-    def weight(server: str) -> bytes:
-        return blake2b(f"{user_id} {server}".encode(), digest_size=8).digest()
-
-    return max(servers, key=weight, default=None)
 
 
 @dataclass(frozen=True, slots=True)

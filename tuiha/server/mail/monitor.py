@@ -10,8 +10,9 @@ from contextvars import copy_context
 from random import Random
 
 from tuiha.model.problems.mail_trouble import ClusterReport, MailSight
+from tuiha.model.users.placement import home
 from tuiha.server.database.access import Access
-from tuiha.server.mail.cluster import Bound, Cluster, Superseded, home
+from tuiha.server.mail.cluster import Bound, Cluster, Superseded
 from tuiha.server.mail.counts import MailServerFigures, MonitorFigures
 from tuiha.server.mail.follow import Follower, Tools
 from tuiha.server.mail.journal import MailJournal

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from tuiha.drivers.mail.client import ImapFailure
 from tuiha.model.bucket import Bucket
-from tuiha.server.mail.cluster import Cluster, MailServer, home
+from tuiha.model.users.placement import home
+from tuiha.server.mail.cluster import Cluster, MailServer
 from tuiha.server.mail.endings import TOGETHER, Endings
 from tuiha.server.mail.health import Blame, Health, Phase, ProbeLook, blame
 from tuiha.server.mail.pace import Pace

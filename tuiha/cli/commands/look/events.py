@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the events."""
     from tuiha.cli.configuration import opened, reading
     from tuiha.cli.output import documents
-    from tuiha.cli.output.table import aligned, plain
+    from tuiha.cli.output.table import aligned, plain, stamp
     from tuiha.watch.reader import read_events
 
     pool, base = opened(arguments)
@@ -33,6 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put(json.dumps(documents.events(pool.pool, rows), indent=2))
     elif rows:
-        put("\n".join(aligned([(documents.stamp(r.at) or "", r.severity, plain(r.subject), plain(r.text))
+        put("\n".join(aligned([(stamp(r.at) or "", r.severity, plain(r.subject), plain(r.text))
                                for r in rows])))
     return exits.OK

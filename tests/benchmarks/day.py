@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from tests.doubles.drivers import settings
 from tests.tui.play import at_time, busy
 from tests.tui.samples import AT, degraded, healthy, server
 from tests.tui.test_app import text
 from tests.until import until
-from tests.watch.doubles import settings
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Snapshot
 from tuiha.tui.app import Dashboard

@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from tests.server.mail.fake import FakeMailServer, fake_mail_server
+from tests.doubles.mail_server import FakeMailServer, fake_mail_server
 from tests.until import until
 from tuiha.cli.output.table import aligned
 from tuiha.drivers.mail.client import ImapFailure

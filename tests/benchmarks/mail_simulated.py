@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.benchmarks.mail_blame import HEAD, QUIET, REACH, Figures, Memory, bounds, monitor_of, observe, row
-from tests.server.mail.simulated import Network, SimulatedLoop
+from tests.doubles.mail_network import Network, SimulatedLoop
 from tuiha.cli.output.table import aligned
 from tuiha.server.mail import Pace
 

@@ -20,10 +20,10 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Configured
+from tests.doubles.imap_script import scripted
 from tests.drivers.conftest import Pair, Sprayer, certificate, haproxy, sprayer
 from tests.drivers.daemons import PASSWORD, free_port
 from tests.drivers.dovecot import cluster
-from tests.drivers.scripted import scripted
 from tests.tui.pty_terminal import Terminal
 from tuiha.cli import exits
 from tuiha.cli.main import main

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tui.fake_operator import bad, switchover
+from tests.doubles.operator import bad, switchover
 from tuiha.cli.operations.text import next_command, plan_text
 from tuiha.model.operations.plans import CheckVerdict
 from tuiha.model.operations.statements import plain

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Configured
+from tests.doubles.drivers import settings
 from tests.drivers.daemons import PASSWORD
 from tests.tui.samples import SampleFeed
 from tests.until import wait_until
-from tests.watch.doubles import settings
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.cli.main import main
 from tuiha.cli.screens.recording import open_past

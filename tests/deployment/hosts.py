@@ -30,6 +30,7 @@ TOOLS = {
 HOME = "/var/lib/root"  # of root on a host: the machine's may have the Python that runs all this
 PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HERE = Path(__file__).parent
+_DOUBLES = _HERE.parent / "doubles"
 
 
 def missing() -> str | None:
@@ -137,9 +138,9 @@ class Net:
         lines += ["192.0.2.101 sync.example.org", "192.0.2.102 sync.example.org", "127.0.0.1 localhost"]
         (root / "etc/hosts").write_text("\n".join(lines) + "\n")
         double = root / "usr/local/sbin/systemctl"
-        double.write_text(f"#!/usr/bin/python3\n{(_HERE / 'systemctl_double.py').read_text()}")
+        double.write_text(f"#!/usr/bin/python3\n{(_DOUBLES / 'systemctl.py').read_text()}")
         double.chmod(0o755)
-        shutil.copy(_HERE / "sudo_double.sh", root / "usr/local/bin/sudo")
+        shutil.copy(_DOUBLES / "sudo.sh", root / "usr/local/bin/sudo")
         (root / "usr/local/bin/sudo").chmod(0o755)
         (root / "usr/local/bin/tuiha").symlink_to(Path(sys.executable).parent / "tuiha")
         (root / "etc/sudoers.d").mkdir(exist_ok=True)

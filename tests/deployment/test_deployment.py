@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import systemctl_double
 from tests.deployment.__main__ import MANUAL
 from tests.deployment.cleaner import spaces
 from tests.deployment.hosts import ADDRESSES, blocks, hosts, missing
+from tests.doubles import systemctl
 
 STORY = Path(__file__).with_name("story.py")
 WHY = missing()
@@ -39,7 +39,7 @@ def test_a_shell_takes_every_block(number: int) -> None:
 
 
 def test_the_double_of_systemctl_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    systemctl_double.main(["daemon-reload"])
+    systemctl.main(["daemon-reload"])
     assert "double" in capsys.readouterr().err
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.imap_script import ok, talking
 from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Cluster, cluster
-from tests.drivers.scripted import ok, talking
 from tuiha.drivers.mail import idle
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, Security
 from tuiha.drivers.mail.delegation import log_in_for

@@ -7,39 +7,19 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.drivers.serving import serving
+from tests.doubles.health_server import HealthServer, health_server
 from tuiha.drivers.conformance import SERVER
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.http import HttpServer, pointed, whole
 from tuiha.model.reports import ServerState
 
 
-class Double:
-    """A server of another kind: it has a health address, and statistics as JSON."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.stats: Any = {"pool": {"users": 12}}
-        self.seen: list[str | None] = []
-        self.address = ""
-
-    async def health(self, request: web.Request) -> web.Response:
-        self.seen.append(request.headers.get("Authorization"))
-        return web.Response(status=self.status, text="fine")
-
-    async def told(self, _: web.Request) -> web.Response:
-        return web.json_response(self.stats)
-
-
 @pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    made = Double()
-    async with serving({"/health": made.health, "/stats": made.told}) as address:
-        made.address = address
+async def double() -> AsyncIterator[HealthServer]:
+    async with health_server() as made:
         yield made
 
 
@@ -47,7 +27,7 @@ def driver(address: str, users: str | None = "/stats#/pool/users", token: str | 
     return HttpServer("s1", address, "demo", users=users, token=token)
 
 
-async def test_it_conforms(double: Double) -> None:
+async def test_it_conforms(double: HealthServer) -> None:
     seen = await SERVER.check(lambda address: driver(f"http://{address}"), double.address.removeprefix("http://"),
                               well=lambda report: (report.name, report.pool) == ("s1", "demo"))
     report = seen.report
@@ -55,7 +35,7 @@ async def test_it_conforms(double: Double) -> None:
     assert (report.state, report.users, report.reason) == (ServerState.UP, 12, None)
 
 
-async def test_health_decides_and_users_are_told_all_the_same(double: Double) -> None:
+async def test_health_decides_and_users_are_told_all_the_same(double: HealthServer) -> None:
     double.status = 503
     one = driver(double.address)
     report = await one.poll()
@@ -65,7 +45,7 @@ async def test_health_decides_and_users_are_told_all_the_same(double: Double) ->
 
 @pytest.mark.parametrize("stats", [{}, {"pool": []}, {"pool": {"users": None}}, {"pool": {"users": True}}, [1],
                                    {"pool": {"users": -1}}, {"pool": {"users": "many"}}, {"pool": {"users": 1.5}}])
-async def test_a_place_without_a_number_is_said(double: Double, stats: Any) -> None:
+async def test_a_place_without_a_number_is_said(double: HealthServer, stats: Any) -> None:
     double.stats = stats
     one = driver(double.address)
     with pytest.raises(DriverError, match="/stats has nothing at /pool/users that is a number of users"):
@@ -73,7 +53,7 @@ async def test_a_place_without_a_number_is_said(double: Double, stats: Any) -> N
     await one.close()
 
 
-async def test_the_token_is_sent_and_only_to_where_nobody_can_read_it(double: Double) -> None:
+async def test_the_token_is_sent_and_only_to_where_nobody_can_read_it(double: HealthServer) -> None:
     one = driver(double.address, token="the token")
     await one.poll()
     assert double.seen == ["Bearer the token"]

@@ -10,7 +10,7 @@ from datetime import date
 
 import pytest
 
-from tests.drivers.scripted import GREETING, ok, scripted, talking
+from tests.doubles.imap_script import GREETING, ok, scripted, talking
 from tests.until import until
 from tuiha.drivers.mail.client import (
     LISTED,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.doubles.ledger import MemoryLedger
+from tests.doubles.patroni_rest import CLUSTER, LEADER, STANDBY, SYSTEM, PatroniDouble, patroni_double
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tuiha.config import tls
@@ -30,61 +31,10 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import LEADERLESS, LedgerRecord, Managed, Standby
 
 CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"
-SYSTEM = "7574021387012345678"
-CLUSTER: dict[str, Any] = {
-    "members": [
-        {"name": "db1", "role": "leader", "state": "running", "api_url": "http://127.0.0.1:8008/patroni",
-         "host": "127.0.0.1", "port": 5432, "timeline": 3},
-        {"name": "db2", "role": "sync_standby", "state": "streaming", "api_url": "http://127.0.0.1:8009/patroni",
-         "host": "127.0.0.1", "port": 5433, "timeline": 3, "lag": 0, "receive_lag": 0, "replay_lag": 0,
-         "lsn": "0/5000000", "receive_lsn": "0/5000000", "replay_lsn": "0/5000000"},
-    ],
-    "scope": "west",
-}
-LEADER: dict[str, Any] = {
-    "state": "running", "postmaster_start_time": "2026-11-22 20:00:00+00:00", "role": "primary",
-    "server_version": 180000, "xlog": {"location": 83886080}, "timeline": 3, "dcs_last_seen": 1795000000,
-    "database_system_identifier": SYSTEM, "patroni": {"version": "4.1.5", "scope": "west", "name": "db1"},
-}
-STANDBY = {**LEADER, "role": "replica", "sync_standby": True, "patroni": {**LEADER["patroni"], "name": "db2"}}
-CONFIG = {"ttl": 30, "loop_wait": 10, "synchronous_mode": True}
-
-
-@dataclass
-class Double:
-    """One node's Patroni: what it answers, what it was asked to do."""
-
-    answers: dict[str, Any]
-    leads: bool = True
-    silent: bool = False
-    told: list[tuple[str, Any, str | None]] = field(default_factory=list)
-    answer: tuple[int, str] = (200, "Successfully switched over to \"db2\"")
-    address: str = ""
-
-    async def get(self, request: web.Request) -> web.Response:
-        assert "Authorization" not in request.headers, "the log-in is for what changes something"
-        if self.silent:
-            await asyncio.sleep(60)
-        found = self.answers[request.path]
-        return web.json_response(found, status=503 if request.path == "/leader" and not self.leads else 200)
-
-    async def post(self, request: web.Request) -> web.Response:
-        self.told.append((request.path, await request.json(), request.headers.get("Authorization")))
-        return web.Response(status=self.answer[0], text=self.answer[1])
-
-
 @pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    made = Double({"/cluster": CLUSTER, "/patroni": LEADER, "/leader": LEADER, "/config": CONFIG})
-    app = web.Application()
-    app.router.add_get("/{path:.*}", made.get)
-    app.router.add_post("/{path:.*}", made.post)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+async def double() -> AsyncIterator[PatroniDouble]:
+    async with patroni_double() as made:
+        yield made
 
 
 def rest(address: str, name: str = "db1", scope: str | None = "west", timeout: float = 5.0) -> PatroniRest:
@@ -96,7 +46,7 @@ def driver(pair: Pair, address: str, timeout: float = 5.0) -> Patroni:
     return Patroni(postgres, rest(address, timeout=timeout))
 
 
-async def test_it_conforms(pair: Pair, double: Double) -> None:
+async def test_it_conforms(pair: Pair, double: PatroniDouble) -> None:
     """Whatever Patroni does, PostgreSQL's own word is there, and the silence or the nonsense is told beside it."""
     seen = await DATABASE.check(lambda address: driver(pair, f"http://{address}"),
                                 double.address.removeprefix("http://"), well=lambda report: report.writable,
@@ -106,7 +56,7 @@ async def test_it_conforms(pair: Pair, double: Double) -> None:
                                      version="4.1.5")
 
 
-async def test_a_dead_database_is_told_with_patronis_words(double: Double) -> None:
+async def test_a_dead_database_is_told_with_patronis_words(double: PatroniDouble) -> None:
     postgres = Postgres("db1", f"127.0.0.1:{free_port()}", "tuiha", "tuiha_watch", PASSWORD)
     double.answers["/cluster"] = {**CLUSTER, "members": [{**CLUSTER["members"][0], "state": "start failed"}]}
     one = Patroni(postgres, rest(double.address))
@@ -115,7 +65,7 @@ async def test_a_dead_database_is_told_with_patronis_words(double: Double) -> No
     await one.close()
 
 
-async def test_a_patroni_that_hangs_costs_its_timeout_only(pair: Pair, double: Double) -> None:
+async def test_a_patroni_that_hangs_costs_its_timeout_only(pair: Pair, double: PatroniDouble) -> None:
     double.silent = True
     one = driver(pair, double.address, timeout=0.2)
     report = await one.poll()
@@ -128,14 +78,14 @@ async def test_a_patroni_that_hangs_costs_its_timeout_only(pair: Pair, double: D
     ("east", "db1", "it is the Patroni cluster 'west', not 'east'"),
     ("west", "db9", "the Patroni there is of db1"),
 ])
-async def test_another_patroni_is_refused(double: Double, scope: str, name: str, words: str) -> None:
+async def test_another_patroni_is_refused(double: PatroniDouble, scope: str, name: str, words: str) -> None:
     one = rest(double.address, name, scope)
     with pytest.raises(DriverError, match=words):
         await one.node()
     await one.close()
 
 
-async def test_the_log_in_goes_with_what_changes_something(double: Double) -> None:
+async def test_the_log_in_goes_with_what_changes_something(double: PatroniDouble) -> None:
     one = rest(double.address)
     assert (await one.cluster()).leader == "db1"
     assert await one.tell("/switchover", {"leader": "db1", "candidate": "db2"}, 5.0) == double.answer
@@ -153,7 +103,7 @@ async def test_the_log_in_goes_with_what_changes_something(double: Double) -> No
 
 @pytest.mark.parametrize(("trusts", "words"), [(True, None), (False, "certificate not accepted")])
 async def test_https_is_verified(trusts: bool, words: str | None) -> None:
-    made = Double({"/cluster": CLUSTER})
+    made = PatroniDouble({"/cluster": CLUSTER})
     app = web.Application()
     app.router.add_get("/{path:.*}", made.get)
     runner = web.AppRunner(app)
@@ -275,30 +225,8 @@ def test_no_bytes_break_it(raw: bytes) -> None:
         assert isinstance(document(raw, "/cluster"), dict)
 
 
-class Intents:
-    """A ledger in memory."""
-
-    capabilities: frozenset[str] = frozenset({"poll", "create", "replace"})
-
-    def __init__(self, record: LedgerRecord) -> None:
-        self.record = record
-
-    async def poll(self) -> LedgerRecord:
-        return self.record
-
-    async def create(self, record: LedgerRecord) -> LedgerRecord:
-        raise NotImplementedError
-
-    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
-        self.record = new
-        return new
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-async def test_the_ledger_is_patronis_and_the_intent_ours(double: Double) -> None:
-    kept = Intents(LedgerRecord("west", 1, "db2", Standby.STALE, "1", 1, intent=None, revision=5))
+async def test_the_ledger_is_patronis_and_the_intent_ours(double: PatroniDouble) -> None:
+    kept = MemoryLedger(LedgerRecord("west", 1, "db2", Standby.STALE, "1", 1, intent=None, revision=5))
     ledger = PatroniLedger("west", {"db1": rest(double.address)}, kept)
     double.answers["/cluster"] = {**CLUSTER, "members": CLUSTER["members"][:1]}
     seen = await ledger.poll()

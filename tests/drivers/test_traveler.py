@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import json
 import sys
-from base64 import b64decode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.drivers.serving import serving
+from tests.doubles.traveler import NOW, TravelerDouble, row, traveler_double
 from tuiha.config.settings import Pool
 from tuiha.drivers.conformance import SERVER
 from tuiha.drivers.factory import server_opener
@@ -23,57 +21,11 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.traveler import TravelerServer, _number, judged
 from tuiha.model.reports import ServerState, ServerTarget
 
-NOW = 1_700_000_000.0
-ME = "CN=traveler1/O=ACME"
-
-
-def row(name: str = ME, **changes: Any) -> dict[str, Any]:
-    return {"domino_name": name, "hostname": "127.0.0.1" if name == ME else "192.0.2.2", "ip_address": "192.0.2.1",
-            "port": 80, "availability_index": 88, "number_of_users": 512, "heart_beat": int((NOW - 3) * 1000),
-            "server_status": "available", **changes}
-
-
-class Double:
-    """A Traveler pool: what its REST interface says is set by the test."""
-
-    def __init__(self) -> None:
-        self.rows = [row("CN=traveler2/O=ACME", number_of_users=3), row()]
-        self.page = 100
-        self.status = "Traveler server is available."
-        self.redirects = ""
-        self.logins: list[str] = []
-        self.address = ""
-
-    async def servers(self, request: web.Request) -> web.Response:
-        login = request.headers.get("Authorization", "").removeprefix("Basic ")
-        self.logins.append(b64decode(login).decode())
-        if self.logins[-1] != "admin:secret":
-            return web.Response(status=401)
-        first = int(request.query.get("start", "0"))
-        rest = first + self.page < len(self.rows)
-        return web.json_response({
-            "code": 0, "message": "", "href": str(request.rel_url), "totalRecords": str(len(self.rows)),
-            "next": f"/api/traveler/servers?start={first + self.page}" if rest else "",
-            "data": self.rows[first : first + self.page]})
-
-    async def get_status(self, request: web.Request) -> web.Response:
-        if self.redirects:
-            raise web.HTTPFound(self.redirects)
-        return web.Response(text=self.status)
-
 
 @pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    made = Double()
-    routes = {"/api/traveler/servers": made.servers, "/traveler": made.get_status,
-              "/traveler/there": there}
-    async with serving(routes) as address:
-        made.address = address
+async def double() -> AsyncIterator[TravelerDouble]:
+    async with traveler_double() as made:
         yield made
-
-
-async def there(_: web.Request) -> web.Response:
-    return web.Response(text="Traveler server is available.")
 
 
 def driver(address: str, password: str = "secret", domino_name: str | None = "traveler1/acme",
@@ -81,7 +33,7 @@ def driver(address: str, password: str = "secret", domino_name: str | None = "tr
     return TravelerServer("s1", address, "demo", "admin", password, domino_name, console, seconds, clock=lambda: NOW)
 
 
-async def test_it_conforms(double: Double) -> None:
+async def test_it_conforms(double: TravelerDouble) -> None:
     seen = await SERVER.check(lambda address: driver(f"http://{address}"), double.address.removeprefix("http://"),
                               well=lambda report: (report.name, report.pool) == ("s1", "demo"))
     report = seen.report
@@ -90,7 +42,7 @@ async def test_it_conforms(double: Double) -> None:
     assert (report.database, report.epoch, report.lease_seconds) == (None, None, None), "nobody tells these"
 
 
-async def test_it_is_found_by_its_host_when_it_has_no_name_in_the_configuration(double: Double) -> None:
+async def test_it_is_found_by_its_host_when_it_has_no_name_in_the_configuration(double: TravelerDouble) -> None:
     one = driver(double.address, domino_name=None)
     assert (await one.poll()).users == 512
     double.rows = [row(), row("CN=traveler3/O=ACME", hostname="127.0.0.1")]
@@ -99,7 +51,7 @@ async def test_it_is_found_by_its_host_when_it_has_no_name_in_the_configuration(
     await one.close()
 
 
-async def test_pages_are_followed_but_not_for_ever(double: Double) -> None:
+async def test_pages_are_followed_but_not_for_ever(double: TravelerDouble) -> None:
     double.page, double.rows = 1, [*(row(f"CN=t{n}/O=A") for n in range(9)), row()]
     one = driver(double.address)
     assert (await one.poll()).users == 512
@@ -120,7 +72,7 @@ async def test_pages_are_followed_but_not_for_ever(double: Double) -> None:
     ({"heart_beat": "soon"}, ServerState.UP, None),
 ])
 async def test_rows_as_they_come(
-    double: Double, changes: dict[str, Any], state: ServerState, words: str | None
+    double: TravelerDouble, changes: dict[str, Any], state: ServerState, words: str | None
 ) -> None:
     double.rows = [row(**changes)]
     one = driver(double.address)
@@ -132,7 +84,7 @@ async def test_rows_as_they_come(
     assert report.users in (512, 1024)
 
 
-async def test_a_localised_status_text_only_leaves_a_remark(double: Double) -> None:
+async def test_a_localised_status_text_only_leaves_a_remark(double: TravelerDouble) -> None:
     double.status = "Der Traveler-Server ist verfügbar."
     one = driver(double.address)
     report = await one.poll()
@@ -140,7 +92,7 @@ async def test_a_localised_status_text_only_leaves_a_remark(double: Double) -> N
     await one.close()
 
 
-async def test_redirects_are_followed_on_the_same_server_only(double: Double) -> None:
+async def test_redirects_are_followed_on_the_same_server_only(double: TravelerDouble) -> None:
     one = driver(double.address)
     double.redirects = "/traveler/there"
     assert (await one.poll()).reason is None
@@ -150,7 +102,7 @@ async def test_redirects_are_followed_on_the_same_server_only(double: Double) ->
     await one.close()
 
 
-async def test_a_wrong_password_is_said_without_saying_it(double: Double) -> None:
+async def test_a_wrong_password_is_said_without_saying_it(double: TravelerDouble) -> None:
     one = driver(double.address, password="wrong password")
     with pytest.raises(DriverError, match="no administrator") as caught:
         await one.poll()

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.lab_load.double import DoublePool, sprayers
+from tests.doubles.sync_pool import DoublePool, sprayers
 from tests.until import until
 from tuiha.lab.load import devices
 from tuiha.lab.load.devices import DevicePace, Fleet, LoadUser, device_count, read_users

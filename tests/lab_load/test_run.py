@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab_load.double import DoublePool, sprayers
+from tests.doubles.sync_pool import DoublePool, sprayers
 from tuiha.lab.load.books import HistoryRow
 from tuiha.lab.load.database import NoDatabase, Records
 from tuiha.lab.load.devices import DevicePace, LoadUser

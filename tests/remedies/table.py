@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from tests.doubles.fronts import front, reluctant
 from tests.drivers.authority import Listener
 from tests.remedies.acts import (
     RELOAD,
@@ -21,7 +22,6 @@ from tests.remedies.acts import (
     system,
     told,
 )
-from tests.remedies.doubles import front, reluctant
 from tests.remedies.scene import Scene
 from tests.until import until
 from tuiha.drivers.sprayers.haproxy import Haproxy

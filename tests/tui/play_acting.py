@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.tui.fake_operator import FakeOperator, switchover
+from tests.doubles.operator import FakeOperator, switchover
 from tests.tui.samples import SAMPLES, SampleFeed
 from tuiha.tui.app import Dashboard
 from tuiha.tui.looks import Looks

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.fake_operator import FakeOperator, operation
+from tests.doubles.operator import FakeOperator, operation
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import dashboard, home, lines, seen, text
 from tests.tui.test_devices_view import PHONE

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from textual import events
 
+from tests.doubles.operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.acting import QUICK, Clock, at_once, by_hand, on, rest, running, timed, to_confirm
-from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
 from tuiha.model.users import names
 from tuiha.tui.app import Dashboard

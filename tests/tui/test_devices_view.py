@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator
 from tests.tui.acting import on, running
-from tests.tui.fake_operator import FakeOperator
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import THEN, opened, page, row
 from tuiha.tui.operations.screens.plan import PlanScreen

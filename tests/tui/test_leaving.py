@@ -6,8 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+from tests.doubles.operator import FakeOperator
 from tests.tui.acting import on, running, to_confirm
-from tests.tui.fake_operator import FakeOperator
 from tests.tui.pty_terminal import Terminal
 from tests.tui.test_app import seen, text
 from tuiha.tui.operations.screens.confirm import ConfirmScreen

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.fake_operator import CHECKS, FakeOperator, bad, ended, operation, switchover
+from tests.doubles.operator import CHECKS, FakeOperator, bad, ended, operation, switchover
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_app import seen, text
 from tuiha.model.operations.plans import Extent, Loss, Unit

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.fake_operator import CHECKS, EVIDENCE, bad, operation, switchover
+from tests.doubles.operator import CHECKS, EVIDENCE, bad, operation, switchover
 from tests.tui.samples import AT, down, healthy
 from tuiha.model.operations.evidence import StepId
 from tuiha.model.operations.plans import CheckVerdict, Moment, OperationStatus, StepStatus

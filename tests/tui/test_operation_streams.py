@@ -12,8 +12,8 @@ import random
 import pytest
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator, switchover
 from tests.tui.acting import by_hand, done, made, on, rest, timed, to_confirm
-from tests.tui.fake_operator import FakeOperator, switchover
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.run import RunScreen

@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
+from tests.doubles.operator import FakeOperator, ended, operation, switchover
 from tests.tui.acting import QUICK, at_once, by_hand, made, on, running
-from tests.tui.fake_operator import FakeOperator, ended, operation, switchover
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import page

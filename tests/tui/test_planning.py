@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 from textual.pilot import Pilot
 
+from tests.doubles.operator import CHECKS, FACTS, FakeOperator, bad, switchover
 from tests.tui.acting import QUICK, on, running
-from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, switchover
 from tests.tui.samples import degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.codes import Effect, Lost, ProblemCode, plan

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator
 from tests.tui.acting import on, running
-from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import degraded, down, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.facts import Snapshot

@@ -7,8 +7,8 @@ from typing import cast
 
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator, switchover
 from tests.tui.acting import by_hand, on, running
-from tests.tui.fake_operator import FakeOperator, switchover
 from tests.tui.samples import degraded, down
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.operations.catalogue import LONGEST_REASON, misuse

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.fake_operator import FakeOperator
+from tests.doubles.operator import FakeOperator
 from tests.tui.pty_terminal import Terminal
 from tests.tui.samples import AT, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text

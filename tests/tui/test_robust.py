@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.tui.fake_operator import FakeOperator
+from tests.doubles.operator import FakeOperator
 from tests.tui.samples import AT, SampleFeed, healthy, mail, many, server
 from tests.tui.test_app import dashboard, home, lines, seen, text
 from tuiha.cli.logfile import log_to_file

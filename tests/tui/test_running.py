@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.doubles.operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.acting import QUICK, at_once, by_hand, made, on, running, to_confirm
-from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.samples import degraded
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.operations.plans import OperationStatus, StepStatus

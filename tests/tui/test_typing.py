@@ -9,8 +9,8 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator, bad, switchover
 from tests.tui.acting import on, rest, running, timed, to_confirm
-from tests.tui.fake_operator import FakeOperator, bad, switchover
 from tests.tui.test_app import text
 from tuiha.tui.kit.keyboard import KEPT, Entered, HandPace, Typed, ended
 from tuiha.tui.operations.screens.run import RunScreen

@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
+from tests.doubles.operator import FakeOperator, switchover
 from tests.tui.acting import QUICK, Clock, by_hand, on, running
-from tests.tui.fake_operator import FakeOperator, switchover
 from tests.tui.samples import down
 from tests.tui.test_app import lines, seen, text
 from tuiha.tui.app import Dashboard

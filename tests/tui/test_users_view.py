@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator
 from tests.tui.acting import on, running
-from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.users.placement import Biases, Candidate

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.fake_operator import FakeOperator
+from tests.doubles.operator import FakeOperator
 from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, recorded, split
 from tests.tui.test_app import dashboard, lines, seen, text
 from tests.tui.test_users_view import page

@@ -10,7 +10,7 @@ import pytest
 FORBIDDEN = ("textual", "rich", "tuiha.server", "tuiha.lab", "tuiha.tui", "tuiha.operate")
 WHOLE = "import tuiha.watch.watcher, tuiha.watch.once, tuiha.watch.check.probes, tuiha.watch.reader"
 STATUS = ("import asyncio, sys\nfrom tuiha.cli.main import main\nfrom tuiha.watch import once\n"
-          "from tests.watch.doubles import Fleet, settings\nimport tuiha.cli.configuration as opening, pathlib\n"
+          "from tests.doubles.drivers import Fleet, settings\nimport tuiha.cli.configuration as opening, pathlib\n"
           "fleet = Fleet()\n"
           "opening.opened = lambda arguments: (settings(), pathlib.Path())\n"
           "once.open_poller = lambda pool, base, rules=None: fleet.poller(pool)\n"

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.doubles.mail_server import fake_mail_server
 from tests.model.looks import server
-from tests.server.mail.fake import fake_mail_server
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import PolledMail

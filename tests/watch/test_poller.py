@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from tests.doubles.drivers import Fleet, settings
 from tests.model.looks import SERVERS, member
 from tests.until import until
-from tests.watch.doubles import Fleet, settings
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import Event, Snapshot, Verdict
 from tuiha.watch.once import first_look

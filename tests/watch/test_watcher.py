@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.drivers import Fleet, settings
 from tests.until import wait_until
-from tests.watch.doubles import Fleet, settings
 from tuiha.config.load import ConfigError, ConfigProblem
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError

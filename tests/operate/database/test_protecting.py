@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from tests.doubles.ledger import MemoryLedger
 from tests.operate.support import Told
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.positions import FOLLOWER_HAS, FOLLOWER_STREAM, IN_RECOVERY, SYSTEM_IDENTIFIER
-from tuiha.drivers.protocols import DriverError
 from tuiha.model.operations.evidence import Loses
 from tuiha.model.operations.plans import nothing
 from tuiha.model.quotes import wait_for
@@ -46,30 +46,10 @@ class Row(dict[str, Any]):
 
 
 @dataclass
-class Ledger:
-    """One record, which may be out of reach, or another's."""
-
-    record: LedgerRecord
-    said: list[str] = field(default_factory=list)
-    silent: bool = False
-
-    async def poll(self) -> LedgerRecord:
-        if self.silent:
-            raise DriverError("the ledger does not answer")
-        return self.record
-
-    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
-        assert old == await self.poll()
-        self.record = new
-        self.said.append(f"ledger {new.standby}")
-        return new
-
-
-@dataclass
 class Database:
     """The active one; its secondary streams for `looks` looks after commits were made to wait for it."""
 
-    ledger: Ledger
+    ledger: MemoryLedger
     looks: int
     name: str = "db1"
     names: str = wait_for("db2")
@@ -131,7 +111,7 @@ class Pair:
     """What a step works on."""
 
     database: Database
-    ledger: Ledger
+    ledger: MemoryLedger
 
     @property
     def world(self) -> World:
@@ -148,7 +128,7 @@ class Pair:
 
 
 def of(standby: Standby, looks: int, **fields: Any) -> Pair:
-    ledger = Ledger(replace(RECORD, standby=standby))
+    ledger = MemoryLedger(replace(RECORD, standby=standby))
     return Pair(Database(ledger, looks, **fields), ledger)
 
 
@@ -240,4 +220,4 @@ async def test_after_a_failover_what_a_dba_has_to_mend_is_told_and_ends_the_oper
     after = replace(JOB, old="db2", new="db1", epoch=2)  # db1 is active, and its epoch is the third
     assert re.match(f"not protected: db1 would acknowledge commits without db2: .*{says}",
                     text(await ProtectAfter(after, 1).run(here.world, Told())))
-    assert here.ledger.record.standby is Standby.STALE
+    assert (await here.ledger.poll()).standby is Standby.STALE

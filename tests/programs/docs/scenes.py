@@ -13,10 +13,10 @@ from pathlib import Path
 from textual.app import App
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator
 from tests.programs.docs.story import KILLED, OPERATIONS, feed_at, operations_at, time_at
 from tests.programs.docs.tape import POOL
 from tests.tui.acting import by_hand
-from tests.tui.fake_operator import FakeOperator
 from tests.tui.play import at_time
 from tuiha.cli.operations.facts import facts_of
 from tuiha.model.facts import Event, Snapshot

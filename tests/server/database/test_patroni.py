@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.config.test_load import GOOD, write
+from tests.doubles.ledger import MemoryLedger
 from tests.drivers.conftest import Pair
 from tests.server.support import attached, place
 from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
-from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.migrations import is_current, migrate
 from tuiha.server.database import patroni
@@ -30,34 +30,12 @@ _ROW = "SELECT epoch, active, state FROM pool_epoch"
 
 
 @dataclass
-class Said:
-    """A ledger that says what it is told to."""
-
-    record: LedgerRecord | None = None
-    capabilities: frozenset[str] = frozenset({"poll"})
-
-    async def poll(self) -> LedgerRecord:
-        if self.record is None:
-            raise DriverError("Patroni cannot be asked")
-        return self.record
-
-    async def create(self, record: LedgerRecord) -> LedgerRecord:
-        raise NotImplementedError
-
-    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-@dataclass
 class Scene:
     """A pair whose db2 was promoted while s1 had a lease on db1."""
 
     pair: Pair
     pool: Pool
-    ledger: Said
+    ledger: MemoryLedger
     fence: Fence
     now: list[float] = field(default_factory=lambda: [1000.0])
 
@@ -101,7 +79,7 @@ async def scene(own_pair: Pair, pool: Pool) -> AsyncIterator[Scene]:
     fence = Fence()
     fence.start()
     record = LedgerRecord("demo", 2, "db2", Standby.STALE, identifier, 2)
-    yield Scene(own_pair, pool, Said(record), fence)
+    yield Scene(own_pair, pool, MemoryLedger(record, why="Patroni cannot be asked"), fence)
     fence.stop()
 
 
@@ -164,7 +142,7 @@ async def test_a_pool_server_can_begin_no_other_epoch(scene: Scene) -> None:
 
 async def test_an_attached_server_goes_along(pool: Pool) -> None:
     quick = pool.model_copy(update={"watch": pool.watch.model_copy(update={"interval": 0.01})})
-    ledger = Said()
+    ledger = MemoryLedger()
     follower = Following("s1", "one", quick, ledger, Fence())
     old = Attachment(place_of_nobody(), 3, "7", 3, Wires(1e12), 1)
     told: list[tuple[int, str]] = []

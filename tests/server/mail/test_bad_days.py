@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.mail.fake import fake_mail_server
+from tests.doubles.mail_server import fake_mail_server
 from tests.server.mail.world import QUICK, World
 from tests.until import until
 from tuiha.drivers.mail.client import ImapError, ImapGone, Selected

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.mail_blame import Memory, monitor_of
-from tests.server.mail.fake import FakeMailServer, fake_mail_server
+from tests.doubles.mail_server import FakeMailServer, fake_mail_server
 from tests.server.mail.world import QUICK
 from tests.until import until
 from tuiha.model.problems.mail_trouble import AFTER, Trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.server.mail.fake import fake_mail_server
+from tests.doubles.mail_server import fake_mail_server
 from tests.server.mail.test_bad_days import SLOW, users_of
 from tests.server.mail.world import World
 from tests.until import until

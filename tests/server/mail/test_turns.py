@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.server.mail.fake import fake_mail_server
+from tests.doubles.mail_server import fake_mail_server
 from tests.server.mail.test_bad_days import SLOW as SLOWLY
 from tests.server.mail.test_bad_days import users_of
 from tests.server.mail.world import PATIENCE, World

@@ -1,4 +1,7 @@
-"""What stands between tuiha and a database, or in a mail server's place, and is at fault."""
+"""Doubles of what stands between tuiha and a database, or in a mail server's place, and is at fault.
+
+A pgbouncer, a TLS proxy and a Dovecot with this fault would be three more programs to install for one row each.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from tests.drivers.scripted import GREETING
+from tests.doubles.mail_server import fake_mail_server
 
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _KEPT = frozenset({b"user", b"database", b"application_name", b"client_encoding"})
@@ -83,24 +86,6 @@ async def reluctant(seconds: float) -> AsyncIterator[int]:
 
     The right password is `right`.
     """
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(GREETING)
-        try:
-            while line := await reader.readline():
-                tag, _, command = line.rstrip(b"\r\n").partition(b" ")
-                if command.upper().startswith((b"LOGIN", b"AUTHENTICATE")) and b"right" not in command \
-                        and b"cmlnaHQ" not in command:
-                    await asyncio.sleep(seconds)
-                    writer.write(tag + b" NO [AUTHENTICATIONFAILED] Authentication failed.\r\n")
-                else:
-                    writer.write(b"* 0 EXISTS\r\n" + tag + b" OK done\r\n")
-                await writer.drain()
-        except ConnectionError:
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with fake_mail_server(password="right") as (fake, port):
+        fake.punishes = seconds
+        yield port

@@ -1,6 +1,7 @@
-"""An operator for tests of the screens. It is a fake: it plans nothing, starts nothing and reads nothing back.
+"""A double of the operator's desk for tests of the screens: it plans nothing, starts nothing and reads nothing back.
 
-It keeps what it was asked, answers with what a test gave it, and never answers on the caller's thread.
+It keeps what it was asked, answers with what a test gave it, and never answers on the caller's thread. A real operation
+needs a real pool, and does not stand at the step that a screen is tested with.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from tuiha.model.operations.evidence import StepId
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import CheckVerdict, Moment, OperationStatus, StepStatus, nothing
 from tuiha.model.operations.statements import plain
+from tuiha.model.operations.ways import against
 from tuiha.operate.api import Operator
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
+from tuiha.operate.records.store import NotThere
+from tuiha.operate.run.apply import refuse_if_stopped, refuse_unless_confirmed
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation, StepFacts
 from tuiha.watch.lookup import NoPage, UserPage
@@ -113,12 +117,19 @@ class Acting:
 
     async def apply(self, plan: Plan, confirm: str, reason: str = "", overrides: Sequence[str] = ()) -> str:
         self._desk.calls.append(("apply", plan.id, confirm, reason, tuple(overrides)))
+        refuse_unless_confirmed(plan, confirm)
+        refuse_if_stopped(plan, overrides, reason)
         if isinstance(self._desk.started, OperatorTrouble):
             raise OperationRefused(self._desk.started.text)
         return self._desk.started
 
     async def steer(self, way: IntentWay, name: str) -> str:
         self._desk.calls.append((str(way), name))
+        found = next((one for one in (self._desk.now, *self._desk.known) if one.id == name), None)
+        if found is None:
+            raise NotThere(f"there is no operation {name}")
+        if (reason := against(way, found.standing)) is not None:
+            raise OperationRefused(plain(f"{way}: {reason}"))
         return name
 
     async def save(self, plan: Plan) -> None:
@@ -169,7 +180,7 @@ class FakeOperator:
             next(work(cast("Operator", Acting(self))).__await__())  # it waits for nothing: it ends at once
         except StopIteration as end:
             told = end.value
-        except OperationRefused as error:
+        except (OperationRefused, NotThere) as error:
             told = OperatorTrouble(str(error))
         self._later(answer, told)
         return lambda: None

@@ -1,4 +1,7 @@
-"""Drivers that answer, fail, hang or flap, and a pool of them."""
+"""Doubles of drivers that answer, fail, hang or flap, and a pool of them.
+
+A real node does not hang or flap at the poll that a test chooses. What they report is what real drivers can report.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An IMAP server that says what a test tells it to."""
+"""A double of an IMAP server that says, line by line, what a test tells it to: hostile, broken or odd.
+
+It keeps no contract on purpose. No real server sends what the client has to survive here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Mail servers and their network in virtual time: connections in memory, and a middlebox that cuts the quiet ones."""
+"""Doubles of mail servers and their network in virtual time: connections in memory, and a middlebox that cuts some.
+
+A day of a thousand users passes in seconds; the real network needs the day.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from tests.doubles.mail_server import FakeMailServer
 from tests.proof.virtual import VirtualLoop
-from tests.server.mail.fake import FakeMailServer
 
 COST = 0.01  # seconds of a mail server's processor that a log-in takes
 PROCESSORS = 8  # of one mail server: it lets in 800 users a second

@@ -1,23 +1,25 @@
 """A double of a pool behind two sprayers: the device interface in memory, with faults that tests plant.
 
-It is not a pool server: it shows what devices do when the pool answers well, badly or not at all.
+A real pool loses no change and gives none twice, so it cannot show what the laboratory's devices find then.
 """
 
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BasicAuth, web
 
 from tuiha.lab.load.books import HistoryRow
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MOST_WAIT = 55.0  # seconds
 
 
 async def no_fault(_: web.Request) -> web.StreamResponse | None:
@@ -26,8 +28,10 @@ async def no_fault(_: web.Request) -> web.StreamResponse | None:
 
 @dataclass
 class DoublePool:
-    """One history per user; every sprayer's address serves it."""
+    """One history per user; every sprayer's address serves it. All users have the same password."""
 
+    password: str = "secret"
+    devices: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     changes: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
     skip: set[str] = field(default_factory=set)  # message ids that no device is given: a planted loss
@@ -63,29 +67,70 @@ class DoublePool:
         return app
 
     async def _register(self, request: web.Request) -> web.Response:
-        device = request.match_info["device"]
-        return _good({"device": device, "key": str(len(self.changes[_user(request)]))}, status=201)
+        user, device = self._user(request), _device(request)
+        try:
+            kind = (await request.json())["kind"]
+        except (ValueError, TypeError, LookupError):
+            kind = None
+        if not isinstance(kind, str):
+            raise _bad(web.HTTPBadRequest, "Not a device's kind")
+        there = device in self.devices[user]
+        self.devices[user].add(device)
+        return _good({"device": device, "key": str(len(self.changes[user]))}, status=200 if there else 201)
 
     async def _me(self, request: web.Request) -> web.Response:
-        return _good({"user": _user(request)})
+        user = self._user(request)
+        return _good({"user": user, "devices": [{"device": name} for name in sorted(self.devices[user])]})
 
     async def _changes(self, request: web.Request) -> web.Response:
-        user, since = _user(request), int(request.query["since"])
+        user, device, wait = self._user(request), _device(request), _wait(request)
+        if device not in self.devices[user]:
+            raise _bad(web.HTTPNotFound, "No such device")
+        key, history = request.query.get("since", ""), self.changes[user]
+        if not key.isdecimal() or int(key) > len(history):
+            return _good({"title": "The key is unknown", "key": "0"}, status=410)
+        since = int(key)
         try:
-            async with asyncio.timeout(float(request.query["wait"]) or None), self.came:
-                if request.query["wait"] != "0":
-                    await self.came.wait_for(lambda: len(self.changes[user]) > since)
+            async with asyncio.timeout(wait or None), self.came:
+                if wait:
+                    await self.came.wait_for(lambda: len(history) > since)
         except TimeoutError:
             return _good({"key": str(since), "changes": [], "more": False})
-        history = self.changes[user]
         new = [change for change in history[since:] if change["message_id"] not in self.skip]
         again = [change for change in history[:since] if change["message_id"] in self.twice]
         self.twice -= {change["message_id"] for change in again}
         return _good({"key": str(len(history)), "changes": again + new, "more": False})
 
+    def _user(self, request: web.Request) -> str:
+        """The user that logs in. Raises 401."""
+        try:
+            login = BasicAuth.decode(request.headers.get("Authorization", ""))
+        except ValueError:
+            login = BasicAuth("")
+        if not login.login or login.password != self.password:
+            raise _bad(web.HTTPUnauthorized, "Not logged in")
+        return login.login
 
-def _user(request: web.Request) -> str:
-    return b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode().partition(":")[0]
+
+def _device(request: web.Request) -> str:
+    name = request.match_info["device"]
+    if not _NAME.fullmatch(name):
+        raise _bad(web.HTTPBadRequest, "Not a device's name")
+    return name
+
+
+def _wait(request: web.Request) -> float:
+    try:
+        wait = float(request.query.get("wait", "0"))
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait <= _MOST_WAIT:
+        raise _bad(web.HTTPBadRequest, "Not a waiting time")
+    return wait
+
+
+def _bad(kind: type[web.HTTPError], title: str) -> web.HTTPError:
+    return kind(text=f'{{"title": "{title}"}}', content_type="application/problem+json")
 
 
 def _good(body: dict[str, Any], status: int = 200) -> web.Response:

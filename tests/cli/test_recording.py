@@ -20,7 +20,7 @@ from tests.tui.samples import SampleFeed
 from tests.until import wait_until
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.cli.main import main
-from tuiha.cli.screens.recording import open_past
+from tuiha.cli.screens.dashboard import open_past
 from tuiha.config.errors import ConfigError
 from tuiha.config.pace import RecordingSettings
 from tuiha.watch.child.messages import outline_of

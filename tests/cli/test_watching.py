@@ -13,7 +13,7 @@ import pytest
 
 from tests.benchmarks.terminal_pool import black_hole
 from tests.until import wait_until
-from tuiha.cli.screens.recording import open_past
+from tuiha.cli.screens.dashboard import open_past
 from tuiha.cli.screens.watcher import watch_apart
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
@@ -210,7 +210,7 @@ def test_one_that_never_begins_is_said_with_its_log() -> None:
 LIGHT = """
 import sys
 from pathlib import Path
-import tuiha.tui.app, tuiha.cli.operations.operator, tuiha.cli.screens.watcher, tuiha.cli.screens.recording
+import tuiha.tui.app, tuiha.cli.operations.operator, tuiha.cli.screens.watcher, tuiha.cli.screens.dashboard
 import tuiha.watch.child.feed
 from tuiha.cli.operations.operator import PoolOperator
 from tuiha.watch.child.messages import Outline

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 from tuiha import __version__
 from tuiha.cli import exits
-from tuiha.cli.files import completed_by_files
+from tuiha.cli.arguments import completed_by_files
 from tuiha.cli.output.help import HelpFormatter
 from tuiha.cli.output.streams import flush, put, say, write
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
 from tuiha.cli.operations.operator import PoolOperator
-from tuiha.cli.screens.recording import open_past
 from tuiha.tui.app import run
 from tuiha.watch.child.feed import WatchingEnded
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from tuiha.tui.looks import Looks
     from tuiha.watch.child.feed import Apart
     from tuiha.watch.child.messages import Outline
+    from tuiha.watch.recording.replay import Replay
 
 
 def show_pool(
@@ -59,3 +59,20 @@ def _settings_of(path: Path) -> Callable[[], Pool]:
         return load(path)
 
     return settings
+
+
+def open_past(outline: Outline, base: Path, trouble: Callable[[], str | None]) -> Replay:
+    """Look at a pool's recording. Raises ConfigError, with the reason why nothing is recorded if that is so."""
+    from tuiha.config.errors import ConfigError, ConfigProblem
+    from tuiha.watch.recording.replay import Replay
+    from tuiha.watch.recording.setup import OFF, place
+
+    try:
+        return Replay(place(outline.pool, outline.recording, base))
+    except ConfigError:
+        why = trouble()
+        if not outline.recorded:
+            raise ConfigError(ConfigProblem(OFF)) from None
+        if why is not None:
+            raise ConfigError(ConfigProblem(f"nothing is recorded: {why}")) from None
+        raise

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from tuiha.cli import exits
-from tuiha.cli.numbers import whole
+from tuiha.cli.arguments import whole
 from tuiha.cli.output.streams import put
 
 HELP = """Print what happened in the pool, newest last, as pool servers and operations recorded it in the database.

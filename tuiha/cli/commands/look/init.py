@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.cli import exits
+from tuiha.cli.arguments import completed_by_files
 from tuiha.cli.exits import CommandError
-from tuiha.cli.files import completed_by_files
 from tuiha.cli.output.streams import progress, say, write
+from tuiha.model.words import count
+from tuiha.words.survey.comments import CHANGE
+from tuiha.words.survey.remarks import said
 
 if TYPE_CHECKING:
     import ssl
 
     from tuiha.config.draft.document import DraftedPool
+    from tuiha.config.settings import Pool
+    from tuiha.config.values import Secret
     from tuiha.watch.survey.site import Sources
 
 T = TypeVar("T")
@@ -72,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Look, and write the file."""
     import asyncio
 
-    from tuiha.cli.questions import can_ask
     from tuiha.config.draft.document import draft
     from tuiha.watch.survey.site import survey
 
@@ -181,7 +187,6 @@ def _database_name(text: str) -> str:
 def _asked(sources: Sources, arguments: argparse.Namespace, out: Path | None) -> Sources:
     """The sources with what a person adds; what an option names is not asked."""
     from tuiha.cli import sources as told
-    from tuiha.cli.questions import NONE, ask, ask_secret
 
     say(f"tuiha init writes {out or 'to stdout'}. Enter takes what is in brackets; {NONE} leaves it out.")
     found = sources
@@ -226,8 +231,6 @@ def _publish(made: DraftedPool, out: Path | None, force: bool) -> None:
     """Write the file once the loader accepts it, and say what is left to do. Raises CommandError."""
     import tempfile
 
-    from tuiha.cli.output.afterwards import left_to_do
-    from tuiha.cli.output.newfile import NewFile
     from tuiha.config.load import load
 
     if out is None:
@@ -248,3 +251,135 @@ def _publish(made: DraftedPool, out: Path | None, force: bool) -> None:
             raise CommandError(f"{out} could not be written: {error.strerror or error}. Nothing was changed; name "
                                "another file with --out.") from None
     say("\n".join(left_to_do(made, pool, out)))
+
+T = TypeVar("T")
+
+NONE = "none"  # the answer that leaves out what has a default
+_TRIES = 5
+
+
+def can_ask() -> bool:
+    """Whether somebody sits in front of this."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str, default: str, read: Callable[[str], T]) -> T | None:
+    """What `read` makes of the answer; None for one that leaves it out. Raises CommandError when nobody answers."""
+    for _ in range(_TRIES):
+        try:
+            answer = _line(f"{question} [{default or 'skip'}]: ") or default
+            return None if not answer or answer == NONE else read(answer)
+        except UnicodeDecodeError:
+            say("  this is not UTF-8: check the terminal's character set, or use ASCII")
+        except ValueError as error:
+            say(f"  {error}")
+    raise exits.CommandError(f"{_TRIES} answers could not be used. Nothing was written.", exits.USAGE)
+
+
+def ask_secret(question: str) -> str | None:
+    """A secret, which is not shown; None when it is left out."""
+    import getpass
+
+    try:
+        return getpass.getpass(f"{question} [skip]: ") or None
+    except EOFError:
+        raise _nobody() from None
+
+
+def _line(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        sys.stderr.write("\n")
+        raise _nobody()
+    return line.strip()
+
+
+def _nobody() -> exits.CommandError:
+    return exits.CommandError("the answers ended. Nothing was written.", exits.USAGE)
+
+
+class NewFile:
+    """Written beside the place that it is for, and given its name when it is whole; else it goes away."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = Path(os.path.realpath(out))
+        self.path = self._out.with_name(f".{self._out.name}.{os.getpid()}")
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def write(self, text: str) -> None:
+        """Write it down to the disk. Raises OSError."""
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)
+
+    def publish(self, force: bool) -> None:
+        """Give it its name. Another file of that name is replaced only by `force`; else raises FileExistsError.
+
+        Raises OSError.
+        """
+        if force:
+            os.replace(self.path, self._out)
+            return
+        try:
+            os.link(self.path, self._out)  # unlike a rename it never replaces anything
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if os.path.lexists(self._out):
+                raise FileExistsError(self._out) from None
+            os.replace(self.path, self._out)
+
+
+_TOKEN = "openssl rand -hex 32"
+
+
+def left_to_do(made: DraftedPool, pool: Pool, out: Path | None) -> list[str]:
+    """The lines: what the file holds, remarks, values to change, secrets to create, the next command."""
+    name = "the configuration" if out is None else str(out)
+    mail = sum(len(cluster.servers) for cluster in pool.mail)
+    parts = (count(len(pool.database.nodes), "database"), count(len(pool.servers), "pool server"),
+             count(len(pool.sprayers), "sprayer"), count(mail, "mail server"))
+    lines = [f"{'Printed' if out is None else 'Wrote'} {name}: {', '.join(parts)}."]
+    if made.remarks:
+        lines += ["", "What tuiha found:", *(f"  - {said(remark)}" for remark in made.remarks)]
+    changes = [f"  line {number}: {' '.join(line.lstrip(' #').split())}"
+               for number, line in enumerate(made.text.splitlines(), 1) if f"# {CHANGE}: " in line]
+    if changes:
+        lines += ["", f"To complete in {name} (marked {CHANGE}):", *changes]
+    base = Path() if out is None else out.parent
+    secrets = {base / file: told for file, told in _secrets(pool) if not (base / file).exists()}
+    if secrets:
+        width = max(len(str(file)) for file in secrets)
+        lines += ["", "Secrets to create: one line in each file, readable by its owner alone (mode 0600).",
+                  *(f"  {file!s:<{width}}  {told}" for file, told in secrets.items()), "  For example:"]
+        folders = dict.fromkeys(file.parent for file in secrets)
+        lines += [f"    mkdir -p -m 700 {shlex.quote(str(folder))}" for folder in folders]
+        tokens = [file for file, told in secrets.items() if _TOKEN in told]
+        lines += [f"    (umask 077; {_TOKEN} > {shlex.quote(str(file))})" for file in tokens]
+    shown = "FILE" if out is None else shlex.quote(str(out))
+    return [*lines, "", f"Next: tuiha check --config {shown}"]
+
+
+def _secrets(pool: Pool) -> Iterator[tuple[Path, str]]:
+    """Each secret that is a file, and whose it is."""
+    roles = pool.database.roles
+    for role in (roles.pool, roles.watcher):
+        yield from _file(role.password, f"password of database role {role.user}")
+    for cluster in pool.mail:
+        for login in (cluster.monitor, cluster.probe):
+            yield from _file(login.password, f"password of {login.user} at mail cluster {cluster.cluster}")
+    yield from _file(pool.control.viewer, f"the viewer's token: {_TOKEN}")
+
+
+def _file(secret: Secret, told: str) -> Iterator[tuple[Path, str]]:
+    if secret.file is not None:
+        yield secret.file, told

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tuiha.cli import exits
-from tuiha.cli.numbers import whole
+from tuiha.cli.arguments import whole
 from tuiha.cli.output.streams import put, say
 
 HELP = """Record every snapshot of the pool into one file, until ctrl+c or SIGTERM. The dashboard does the same while it

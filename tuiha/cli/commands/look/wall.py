@@ -7,7 +7,7 @@ import os
 import sys
 
 from tuiha.cli import exits
-from tuiha.cli.numbers import whole
+from tuiha.cli.arguments import whole
 from tuiha.cli.screens.looks import add_looks, looks_of
 
 HELP = """Show pools in large figures, one after the other, for a screen that everybody sees. Nothing can be done from

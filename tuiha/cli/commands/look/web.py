@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 
 from tuiha.cli import exits
-from tuiha.cli.numbers import whole
+from tuiha.cli.arguments import whole
 from tuiha.cli.output.streams import put
 
 HELP = """Serve `tuiha wall` to browsers, on this machine's loopback address. Nothing can be done from a page: it is the

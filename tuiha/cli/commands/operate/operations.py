@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
+from tuiha.cli.arguments import whole
 from tuiha.cli.exits import CommandError
 from tuiha.cli.names import completed_by
-from tuiha.cli.numbers import whole
 from tuiha.cli.output.streams import put, say
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
+from tuiha.cli.arguments import whole
 from tuiha.cli.exits import CommandError
-from tuiha.cli.numbers import whole
 from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
 from tuiha.model.operations.catalogue import shell_words

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tuiha.cli import exits
-from tuiha.cli.numbers import whole
+from tuiha.cli.arguments import whole
 from tuiha.cli.output.streams import put, say
 from tuiha.cli.screens.looks import add_looks, looks_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tuiha.cli import exits
-from tuiha.cli.numbers import whole
+from tuiha.cli.arguments import whole
 from tuiha.cli.output.streams import put, say
 
 HELP = """Start an embedded pool in the background: real PostgreSQL, HAProxy, IMAP and pool servers on this machine,

@@ -1,9 +1,15 @@
-"""Numbers on the command line."""
+"""Arguments of commands: files, which shells complete, and numbers within bounds."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+
+
+def completed_by_files(action: argparse.Action) -> None:
+    """Have a shell complete an argument by the names of files."""
+    action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files",  # type: ignore[attr-defined]
+                       "fish": "-F"}
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -18,7 +18,7 @@ from tuiha.drivers.servers.pool import PoolServerDriver
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.model.facts import Polled
 from tuiha.model.problems.causes import Cause
-from tuiha.watch.target import Target
+from tuiha.watch.targets import Target
 
 Driver = LedgerDriver | MailDriver | ServerDriver | SprayerDriver
 

@@ -22,7 +22,7 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.check.finding import Level
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
-from tuiha.watch.check.probes import check
+from tuiha.watch.check import check
 from tuiha.words.findings import said
 
 pytestmark = pytest.mark.pool

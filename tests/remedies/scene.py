@@ -21,7 +21,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.control import LabControlError
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding, Level
-from tuiha.watch.check.probes import check
+from tuiha.watch.check import check
 from tuiha.words.findings import said
 
 PATIENCE = 60.0  # seconds for a fault to show, and to be gone, on a busy machine

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 FORBIDDEN = ("textual", "rich", "tuiha.server", "tuiha.lab", "tuiha.tui", "tuiha.operate")
-WHOLE = "import tuiha.watch.watcher, tuiha.watch.once, tuiha.watch.check.probes, tuiha.watch.reader"
+WHOLE = "import tuiha.watch.watcher, tuiha.watch.once, tuiha.watch.check, tuiha.watch.reader"
 STATUS = ("import asyncio, sys\nfrom tuiha.cli.main import main\nfrom tuiha.watch import once\n"
           "from tests.doubles.drivers import Fleet, settings\nimport tuiha.cli.configuration as opening, pathlib\n"
           "fleet = Fleet()\n"

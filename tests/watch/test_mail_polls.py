@@ -16,8 +16,7 @@ from tuiha.model.problems.mail_trouble import MailSight
 from tuiha.model.reports import MailReport, ServerReport
 from tuiha.model.rules import Rules
 from tuiha.watch.poller import Poller
-from tuiha.watch.target import Target
-from tuiha.watch.targets import Targets
+from tuiha.watch.targets import Target, Targets
 
 
 async def test_many_polls_are_one_log_in() -> None:

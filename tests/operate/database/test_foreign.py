@@ -28,7 +28,7 @@ from tuiha.operate.database.steps.base import ForeignDatabase
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World, open_world
-from tuiha.watch.check.probes import check
+from tuiha.watch.check import check
 from tuiha.words.findings import said
 from tuiha.words.operations import text
 

@@ -13,7 +13,7 @@ from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import open_world
-from tuiha.watch.check.probes import check
+from tuiha.watch.check import check
 from tuiha.words.findings import said
 
 pytestmark = pytest.mark.pool

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuiha.model.check.finding import Finding
     from tuiha.model.documents import CheckDocument
     from tuiha.model.reports import LedgerRecord
-    from tuiha.watch.check.probes import Checked
+    from tuiha.watch.check import Checked
 
 HELP = """Validate the configuration, then probe everything it names, in parallel, and say what to fix: reach, log-in,
 roles and rights, identity and settings of the pair, lag, clocks, tokens, versions, ledger, capacity with one server
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings."""
     from tuiha.cli.configuration import config_of
     from tuiha.config.load import load
-    from tuiha.watch.check.probes import check
+    from tuiha.watch.check import check
 
     path = config_of(arguments)
     pool, base = load(path), path.parent
@@ -97,7 +97,7 @@ def _create(pool: Pool, base: Path, checked: Checked) -> None:
     """Write the first ledger record. Raises CommandError."""
     from tuiha.drivers.factory import open_ledger
     from tuiha.drivers.protocols import Conflict, DriverError
-    from tuiha.watch.check.probes import first_record
+    from tuiha.watch.check import first_record
 
     driver = open_ledger(pool, base)
     if driver is None:

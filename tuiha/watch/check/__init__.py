@@ -1,1 +1,0 @@
-"""Probing what a configuration names, for `tuiha check`."""

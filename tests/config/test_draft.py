@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.words.rules import broken
-from tuiha.config.draft.document import draft
+from tuiha.config.draft.document import draft, scalar
 from tuiha.config.draft.names import NodeNames, is_name
-from tuiha.config.draft.page import scalar
 from tuiha.config.load import ConfigError, ConfigProblem, load
 from tuiha.config.settings import Pool
 from tuiha.model.survey.facts import (

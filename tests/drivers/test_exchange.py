@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuiha.drivers.http.exchange import Exchange, HttpAnswer
+from tuiha.drivers.http import Exchange, HttpAnswer
 from tuiha.drivers.protocols import DriverError
 
 LIMIT = 100

@@ -12,7 +12,7 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, PostgresNode, free_port
 from tests.until import until
-from tuiha.drivers.databases import user_counts
+from tuiha.drivers.databases import postgres
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import (
@@ -214,13 +214,13 @@ async def test_a_locked_table_is_told_as_such(pair: Pair, db1: Postgres) -> None
 async def test_a_big_pool_is_counted_beside_the_poll(
     pair: Pair, db1: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_counts, "_BIG", 0)
+    monkeypatch.setattr(postgres, "_BIG", 0)
     admin = await pair.admin()
     await fill(admin)
     await admin.execute("UPDATE server SET users = 1234 WHERE name = 's1'")
     await admin.close()
     with monkeypatch.context() as slow:
-        slow.setattr(user_counts, "BOUND_USERS", "SELECT 's1' AS server, 1 AS users FROM pg_sleep(600)")
+        slow.setattr(postgres, "BOUND_USERS", "SELECT 's1' AS server, 1 AS users FROM pg_sleep(600)")
         for _ in range(2):
             report = await ask(db1)
             assert report.members[0].users == 1234  # what the server told

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
+from tuiha.drivers import http as asking
 from tuiha.drivers.databases import patroni_rest
-from tuiha.drivers.http import exchange, keepalive
 from tuiha.drivers.ledgers import etcd, gateway, record
 from tuiha.drivers.mail import client, envelopes, headers, values, wire
 from tuiha.drivers.protocols import DriverError
@@ -59,7 +59,7 @@ def _answer(raw: bytes) -> object:
         reader = asyncio.StreamReader()
         reader.feed_data(raw)
         reader.feed_eof()
-        return await exchange._answer(reader, 1000)
+        return await asking._answer(reader, 1000)
 
     return asyncio.run(read())
 
@@ -200,7 +200,7 @@ def targets(folder: Path) -> list[Target]:
         ),
         Target("HTTP answer", _answer, _ANSWERS, (DriverError, EOFError)),
         Target(
-            "HTTP redirect", lambda raw: keepalive.onward(_HERE, raw.decode("latin-1")), [b"/b?c=d", _HERE.encode()]
+            "HTTP redirect", lambda raw: asking.onward(_HERE, raw.decode("latin-1")), [b"/b?c=d", _HERE.encode()]
         ),
         Target("etcd gateway", _etcd, [_RANGE]),
         Target("ledger record", record.parse, [_RECORD], (ValueError,)),

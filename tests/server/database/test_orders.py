@@ -12,8 +12,8 @@ from tests.server.support import Attach, Attached, Node
 from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.server.database.attacher import DatabaseOrder, by_database, by_ledger, leaving, refusal, void
 from tuiha.server.database.identity import DatabaseIdentity
-from tuiha.server.database.orders import DatabaseOrder, by_database, by_ledger, leaving, refusal, void
 
 WRONG = [(99, "db1"), (99, "db2"), (2, "db1"), (2, "db2")]
 

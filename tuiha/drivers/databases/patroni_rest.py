@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config import tls as certificates
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.reports import PROMOTABLE

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tuiha.config import tls as certificates
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 

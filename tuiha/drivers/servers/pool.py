@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuiha.config import tls as certificates
 from tuiha.config.errors import ConfigError
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.problems.causes import Cause

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from tuiha.config import tls as certificates
 from tuiha.config.secrets import environment
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
 from tuiha.model.operations.evidence import Back, Doing, Done, Fault

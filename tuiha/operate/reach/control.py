@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.problems.causes import Cause
 from tuiha.operate.records.actor import whoami

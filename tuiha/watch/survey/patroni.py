@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.databases.patroni_rest import document, parse_config, parse_node
-from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.problems.causes import Cause

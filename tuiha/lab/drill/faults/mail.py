@@ -17,6 +17,7 @@ import aiohttp
 
 from tuiha.lab.drill.acts.hands import Hands, Put
 from tuiha.lab.drill.faults.database import connected
+from tuiha.lab.drill.needs import Setting
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.load.books import Place
 from tuiha.lab.load.devices import LoadUser
@@ -321,3 +322,23 @@ async def _document(stage: Stage) -> dict[str, Any]:
     except ValueError:
         raise NotReached(f"`tuiha status` printed no JSON: {out[:200]!r}") from None
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSettings:
+    """A configuration of the servers that differs from the usual one."""
+
+    settings: tuple[Setting, ...]
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return "servers have " + ", ".join(f"{section}.{key} {value}" for section, key, value in self.settings)
+
+    async def do(self, stage: Stage) -> None:
+        """Nothing: it was done before the load began."""
+
+
+def recheck(seconds: float) -> ChangedSettings:
+    """The mail server is asked again about a user's password after so long."""
+    return ChangedSettings((("mail", "recheck", seconds),))

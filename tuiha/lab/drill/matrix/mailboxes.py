@@ -12,10 +12,10 @@ from tuiha.lab.drill.faults.mail import (
     OddTold,
     ProblemSaid,
     RefuseRows,
+    recheck,
     refused_subject,
 )
 from tuiha.lab.drill.faults.network import mend, quiet, reset
-from tuiha.lab.drill.faults.settings import recheck
 from tuiha.lab.drill.scenario import STEADY, MailLimits, Scenario
 from tuiha.lab.parts.mailtrouble import PlannedRefusal, Unfetchable
 from tuiha.lab.parts.oddmail import Odd

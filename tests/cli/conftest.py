@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.drivers.conftest import Pair, binaries, folder, prepared_pair
+from tests.drivers.conftest import Pair, prepared_pair
 from tests.drivers.daemons import PASSWORD
 from tuiha.cli.main import main
 
-__all__ = ["binaries", "folder", "prepared_pair"]
+__all__ = ["prepared_pair"]
 
 
 @dataclass

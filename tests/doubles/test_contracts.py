@@ -18,7 +18,7 @@ from tests.doubles.mail_server import fake_mail_server
 from tests.doubles.operator import FakeOperator
 from tests.doubles.patroni_rest import LOGIN, patroni_double
 from tests.doubles.sync_pool import DoublePool, sprayers
-from tests.drivers.conftest import MailCluster, binaries, certificate, cluster, folder, own_pair, pair, prepared_pair
+from tests.drivers.conftest import MailCluster, certificate, cluster, own_pair, pair, prepared_pair
 from tests.operate.core.conftest import Studio, no_runner_stays, studio
 from tests.server.conftest import node
 from tests.server.interfaces import Running, pool
@@ -27,7 +27,7 @@ from tuiha.drivers.conformance import check_ledger, misfits
 from tuiha.drivers.protocols import DriverError
 from tuiha.watch.child.messages import outline_of
 
-__all__ = ["binaries", "certificate", "cluster", "folder", "no_runner_stays", "node", "own_pair", "pair", "pool",
+__all__ = ["certificate", "cluster", "no_runner_stays", "node", "own_pair", "pair", "pool",
            "prepared_pair", "studio"]
 DOUBLES = sorted({*Path(__file__).parent.glob("*.py")} - {Path(__file__).with_name(f"{name}.py") for name in (
     "__init__", "contracts", "test_contracts")})

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,24 +23,9 @@ from tests.drivers.daemons import (
     child,
     free_port,
     package,
-    programs,
     sprayer_program,
 )
 from tests.until import until
-
-
-@pytest.fixture(scope="session")
-def folder() -> Iterator[Path]:
-    """A folder that the user `nobody` can reach."""
-    path = Path(tempfile.mkdtemp(prefix="tuiha-test-", dir="/tmp"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def binaries(folder: Path) -> Path:
-    return programs(folder)
 
 
 @dataclass
@@ -57,41 +42,63 @@ class Pair:
                                      password=PASSWORD, database=database, ssl=False, timeout=30)
 
 
-def _start_pair(path: Path, binaries: Path) -> Pair:
+def _new_pair(path: Path, binaries: Path) -> Pair:
     account = Account()
     path.mkdir()
     path.chmod(0o777)
-    pair = Pair(PostgresNode("db1", path, binaries, account), PostgresNode("db2", path, binaries, account))
-    pair.db1.create()
-    pair.db1.start()
-    pair.db2.copy(pair.db1)
-    pair.db2.start()
-    return pair
+    return Pair(PostgresNode("db1", path, binaries, account), PostgresNode("db2", path, binaries, account))
 
 
-async def _prepare(pair: Pair) -> None:
+async def _fill(pair: Pair) -> None:
+    """The roles and the schema of a pool."""
     from tuiha.pooldb.migrations import migrate
 
     admin = await pair.admin("postgres")
     quoted = await admin.fetchval("SELECT quote_literal($1)", PASSWORD)
     for statement in ROLES.format(quoted).strip().split(";\n"):
         await admin.execute(statement)
-    await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'db2'")
-    await admin.execute("SELECT pg_reload_conf()")
     await admin.close()
     admin = await pair.admin()
     await migrate(admin, "demo", "db1")
+    await admin.close()
+
+
+def template_of(path: Path, binaries: Path) -> Path:
+    """The data of a filled database that is stopped: pairs are cold copies of it, as those of the embedded pool are.
+
+    Making one takes longer than all that most tests do with it.
+    """
+    pair = _new_pair(path, binaries)
+    pair.db1.create()
+    pair.db1.start()
+    asyncio.run(_fill(pair))
+    pair.db1.shut_down()
+    return pair.db1.data
+
+
+def _start_pair(path: Path, binaries: Path, template: Path) -> Pair:
+    pair = _new_pair(path, binaries)
+    pair.db1.take(template)
+    pair.db2.take(template, pair.db1)
+    pair.db1.start()
+    pair.db2.start()
+    return pair
+
+
+async def _wait_for_the_secondary(pair: Pair) -> None:
+    admin = await pair.admin()
+    await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'db2'")
+    await admin.execute("SELECT pg_reload_conf()")
     replayed = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
     await until(lambda: admin.fetchval(replayed), met=lambda seen: seen is True)
     await admin.close()
 
 
 @pytest.fixture(scope="session")
-def prepared_pair(folder: Path, binaries: Path) -> Iterator[Pair]:
-    import asyncio
-
-    pair = _start_pair(folder / "pair", binaries)
-    asyncio.run(_prepare(pair))
+def prepared_pair(folder: Path, binaries: Path, template: Path) -> Iterator[Pair]:
+    path = folder / f"pair-{free_port()}"
+    pair = _start_pair(path, binaries, template)
+    asyncio.run(_wait_for_the_secondary(pair))
     yield pair
     pair.db2.stop()
     pair.db1.stop()
@@ -108,11 +115,11 @@ async def pair(prepared_pair: Pair) -> AsyncIterator[Pair]:
 
 
 @pytest.fixture
-async def own_pair(folder: Path, binaries: Path) -> AsyncIterator[Pair]:
+async def own_pair(folder: Path, binaries: Path, template: Path) -> AsyncIterator[Pair]:
     """A pair for one test that hurts it."""
     path = folder / f"own-{free_port()}"
-    pair = _start_pair(path, binaries)
-    await _prepare(pair)
+    pair = _start_pair(path, binaries, template)
+    await _wait_for_the_secondary(pair)
     yield pair
     pair.db2.stop()
     pair.db1.stop()
@@ -148,6 +155,8 @@ def certificate(folder: Path) -> Path | None:
     """A self-signed certificate for 127.0.0.1 in `cert.pem`, its key in `key.pem` beside it."""
     if shutil.which("openssl") is None:
         return None
+    folder = folder / f"tls-{free_port()}"
+    folder.mkdir()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
          "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"),

@@ -19,6 +19,7 @@ import pytest
 
 from tests.until import wait_until
 from tuiha.lab.pool.assembly import Ports
+from tuiha.model.quotes import conninfo, setting
 
 PASSWORD = "a password with 'quotes' and spaces"
 ROLES = """
@@ -156,6 +157,16 @@ class PostgresNode:
         finally:
             del os.environ["PGPASSWORD"]
 
+    def take(self, stopped: Path, primary: PostgresNode | None = None) -> None:
+        """Take the data of a database that was stopped, as the secondary of `primary` where there is one."""
+        self.account.run(["cp", "-a", stopped, self.data], self.log)
+        if primary is not None:
+            words = {"host": "127.0.0.1", "port": str(primary.port), "user": "postgres", "password": PASSWORD,
+                     "application_name": self.name}
+            with (self.data / "postgresql.auto.conf").open("a") as settings:
+                settings.write(f"primary_conninfo = {setting(conninfo(words))}\n")
+            (self.data / "standby.signal").touch()
+
     def start(self) -> None:
         """Start and wait until it takes connections."""
         before = self.log.stat().st_size
@@ -175,6 +186,13 @@ class PostgresNode:
         for pid in self.processes():
             with suppress(ProcessLookupError):  # a child that ended by itself meanwhile
                 os.kill(pid, number)
+
+    def shut_down(self) -> None:
+        """End it in order."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0, self.log.read_text()
+        self.process = None
 
     def stop(self) -> None:
         """End it at once."""

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from tests.drivers.conftest import binaries, folder, own_pair, pair, prepared_pair  # noqa: F401
+from tests.drivers.conftest import own_pair, pair, prepared_pair  # noqa: F401
 from tests.drivers.daemons import free_port
 from tests.fuzz.http import Attack
 from tests.server.conftest import node  # noqa: F401

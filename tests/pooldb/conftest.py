@@ -1,4 +1,4 @@
 from __future__ import annotations
 
-from tests.drivers.conftest import binaries, folder, own_pair, pair, prepared_pair  # noqa: F401
+from tests.drivers.conftest import own_pair, pair, prepared_pair  # noqa: F401
 from tests.server.conftest import attach, node  # noqa: F401

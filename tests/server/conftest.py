@@ -8,8 +8,6 @@ import pytest
 
 from tests.drivers.conftest import (  # noqa: F401  the same real PostgreSQL pair
     Pair,
-    binaries,
-    folder,
     own_pair,
     pair,
     prepared_pair,

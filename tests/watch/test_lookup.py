@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
+from tests.cli.conftest import Configured, configured, prepared_pair
 from tests.until import until
 from tuiha.config.load import load
 from tuiha.pooldb.statements.pages import PAGE_OF_SERVER, PAGE_OF_USERS
 from tuiha.watch.lookup import NoPage, UserLookup, UserPage
 from tuiha.watch.reader import DeviceRow, Reader, UserRow, bounds, read_devices, read_users, read_users_on
 
-__all__ = ["binaries", "configured", "folder", "prepared_pair"]
+__all__ = ["configured", "prepared_pair"]
 PATIENCE = 30.0
 MANY = 200_000
 

@@ -12,11 +12,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def serving(routes: Mapping[str, Handler]) -> AsyncIterator[str]:
-    """Path -> what answers GET; yields the address."""
+    """Path -> what answers there; yields the address."""
     app = web.Application()
     for path, handler in routes.items():
-        app.router.add_get(path, handler)
-    runner = web.AppRunner(app)
+        app.router.add_route("*", path, handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

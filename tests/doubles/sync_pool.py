@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from tuiha.lab.load.books import HistoryRow
 
@@ -103,13 +104,11 @@ class DoublePool:
 
     def _user(self, request: web.Request) -> str:
         """The user that logs in. Raises 401."""
-        try:
-            login = BasicAuth.decode(request.headers.get("Authorization", ""))
-        except ValueError:
-            login = BasicAuth("")
-        if not login.login or login.password != self.password:
+        kind, _, login = request.headers.get("Authorization", "").partition(" ")
+        user, _, password = b64decode(login).decode().partition(":")
+        if kind != "Basic" or not user or password != self.password:
             raise _bad(web.HTTPUnauthorized, "Not logged in")
-        return login.login
+        return user
 
 
 def _device(request: web.Request) -> str:

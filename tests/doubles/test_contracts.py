@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.doubles.contracts import check_desk, check_device_interface, check_mail_server, check_patroni_rest
+from tests.doubles.contracts import basic, check_desk, check_device_interface, check_mail_server, check_patroni_rest
 from tests.doubles.drivers import Fleet
 from tests.doubles.ledger import MemoryLedger
 from tests.doubles.mail_server import fake_mail_server
@@ -70,8 +70,8 @@ async def test_a_pool_server(pool: Running) -> None:
 async def test_the_double_of_a_pool() -> None:
     async with sprayers(DoublePool()) as (address, _), aiohttp.ClientSession() as session:
         async def ask(method: str, path: str, login: tuple[str, str] | None, body: Any = None, /) -> tuple[int, Any]:
-            auth = None if login is None else aiohttp.BasicAuth(*login)
-            async with session.request(method, f"http://{address}{path}", auth=auth, json=body) as answer:
+            headers = {} if login is None else basic(*login)
+            async with session.request(method, f"http://{address}{path}", headers=headers, json=body) as answer:
                 return answer.status, await answer.json(content_type=None)
 
         await check_device_interface(ask, "anna", "secret")
@@ -88,8 +88,9 @@ async def test_the_double_of_a_ledger() -> None:
 async def test_doubles_of_drivers_report_what_drivers_can_report() -> None:
     fleet = Fleet()
     drivers = fleet.drivers()
-    for driver in (*drivers.servers.values(), *drivers.databases.values(), *drivers.sprayers.values(),
-                   *drivers.mail.values(), fleet.ledger):
+    every: list[Any] = [*drivers.servers.values(), *drivers.databases.values(), *drivers.sprayers.values(),
+                        *drivers.mail.values(), fleet.ledger]
+    for driver in every:
         assert "poll" in driver.capabilities
         report = await driver.poll()
         assert [*misfits(report, type(report))] == []

@@ -252,8 +252,6 @@ def _publish(made: DraftedPool, out: Path | None, force: bool) -> None:
                                "another file with --out.") from None
     say("\n".join(left_to_do(made, pool, out)))
 
-T = TypeVar("T")
-
 NONE = "none"  # the answer that leaves out what has a default
 _TRIES = 5
 

@@ -9,7 +9,6 @@ import asyncio
 import threading
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
@@ -186,10 +185,14 @@ async def check_desk(
     check = str(plan.checks[0].name)
     await _refused(desk, lambda operator: operator.apply(plan, plan.confirm, "", (check,)), "no reason to override")
     for way in IntentWay:
-        await _refused(desk, partial(Operator.steer, way=way, name="nonsense"), "no such operation")
+        await _refused(desk, _steering(way), "no such operation")
     operation = await _asked(desk, lambda operator: operator.apply(plan, plan.confirm, reason))
     assert isinstance(operation, str), operation
     return operation
+
+
+def _steering(way: IntentWay) -> Callable[[Operator], Awaitable[str]]:
+    return lambda operator: operator.steer(way, "nonsense")
 
 
 async def _refused(desk: Desk, work: Callable[[Operator], Awaitable[Any]], what: str) -> None:

@@ -18,7 +18,7 @@ from tuiha.model.reports import PastFigures, ServerReport
 from tuiha.watch import remembered as module
 from tuiha.watch.history import SPAN
 from tuiha.watch.remembered import known_figures, remembered
-from tuiha.watch.target import Target
+from tuiha.watch.targets import Target
 
 NOW = 5000.0
 ANSWER = PastFigures("s1", 10.0, 3.0, {"users": (1.0, 2.0, None, 4.0), "queue": (0.0,)})

@@ -12,7 +12,7 @@ from tuiha.drivers.protocols import DriverError, RememberingServer
 from tuiha.model.reports import PastFigures, ServerReport
 from tuiha.watch.child.messages import KnownFigures
 from tuiha.watch.history import SPAN, WHOLE, Figure, summed
-from tuiha.watch.target import Target
+from tuiha.watch.targets import Target
 
 MOST = 100  # servers that are asked: of a larger pool a screen shows few at a time
 ABREAST = 10  # of those at once

@@ -77,7 +77,7 @@ async def run(checkout: Path) -> tuple[Course, dict[str, int]]:
     """One pool, hurt. What its users were, and what the checker says."""
     async with pool_of(checkout, 4, USERS) as pool:
         running = await LoadProcess.start(pool.config_path, pool.users_path, "--rate", "6", "--ramp", "25")
-        connection = await _superuser(pool)
+        connection = await superuser(pool)
         course = Course()
         try:
             await asyncio.sleep(USERS / 25 + 15.0)
@@ -96,7 +96,8 @@ async def run(checkout: Path) -> tuple[Course, dict[str, int]]:
     return course, report
 
 
-async def _superuser(pool: LabControl) -> asyncpg.Connection:
+async def superuser(pool: LabControl) -> asyncpg.Connection:
+    """A session on the first database that may do anything."""
     port = load(pool.config_path).database.nodes[0].address.rpartition(":")[2]
     return await asyncpg.connect(host="127.0.0.1", port=int(port), user="postgres", database="tuiha", ssl=False,
                                  password=Layout(pool.folder).read_secret("postgres"))

@@ -5,6 +5,7 @@ the others, and give up after three seconds. Printed for each load: good answers
 refusals and requests that were given up, how long a good answer took, how late heartbeats were, and the share of a core
 that asking took. The pool server has one core, all else has the other.
 
+`--sprayed` asks through a sprayer, which refuses in the server's place; it shares its core with the load and the database.
 `--checkout PATH` runs another version's servers: the control. Exit code 1 when something is out of reach.
 """
 
@@ -137,12 +138,12 @@ async def _database(pool: LabControl) -> Any:
                                  database="tuiha", ssl=False, password=Layout(pool.folder).read_secret("postgres"))
 
 
-async def run(checkout: Path) -> tuple[float, list[tuple[int, Tally, float]]]:
+async def run(checkout: Path, way: str = "direct") -> tuple[float, list[tuple[int, Tally, float]]]:
     """Answers a second that a few connections get, and what became of each load."""
     os.sched_setaffinity(0, {1})
     found: list[tuple[int, Tally, float]] = []
     async with pool_of(checkout, 1, 200) as pool:
-        target = (await targets(pool))["direct"]
+        target = (await targets(pool))[way]
         await pinned(pool)
         database = await _database(pool)
         beats = Beats(database)
@@ -181,7 +182,10 @@ def main() -> int:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkout", type=Path, default=HERE, help="another version's folder (a git worktree)")
-    capacity, found = asyncio.run(run(parser.parse_args().checkout.resolve()))
+    parser.add_argument("--sprayed", action="store_true", help="through a sprayer")
+    arguments = parser.parse_args()
+    way = "sprayer" if arguments.sprayed else "direct"
+    capacity, found = asyncio.run(run(arguments.checkout.resolve(), way))
     rows, good = _rows(capacity, found)
     head = ["times", "asked a second", "good", "of the most", "refused", "given up", "median", "p95",
             "beats late (p99)", "load's core"]

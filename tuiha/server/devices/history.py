@@ -116,9 +116,14 @@ async def register(connection: Connection, user_id: int, name: str, kind: str, m
 
     None when it is revoked, its user disabled or gone, or when it is new and the user has `most` devices. A new device
     begins at the present end of the history.
+
+    Only near the bound are devices counted in turn, under a lock. A server that is cut off from the network keeps its
+    locks for seconds, and the user's other devices would wait at every server.
     """
-    await connection.execute(HOLD_USER, user_id)
-    row = await connection.fetchrow(REGISTER_DEVICE, user_id, name, kind, most)
+    row = await connection.fetchrow(REGISTER_DEVICE, user_id, name, kind, most // 2)
+    if row is None:
+        await connection.execute(HOLD_USER, user_id)
+        row = await connection.fetchrow(REGISTER_DEVICE, user_id, name, kind, most)
     if row is None:
         return None
     return Device(row["id"], row["acked_seq"], row["acked_seq"], row["created"])

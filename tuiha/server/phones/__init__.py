@@ -1,0 +1,1 @@
+"""Phones: what Exchange ActiveSync needs. So far its WBXML, both ways."""

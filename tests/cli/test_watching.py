@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,7 @@ from tuiha.cli.screens.dashboard import open_past
 from tuiha.cli.screens.watcher import watch_apart
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
+from tuiha.model.reports import PastFigures
 from tuiha.watch.child.feed import Apart, WatchingEnded
 from tuiha.watch.child.messages import outline_of
 from tuiha.watch.recording.reader import Recording
@@ -71,6 +77,37 @@ def test_looks_events_history_and_the_recording_come_from_it(feed: Apart, config
     before = number(feed)
     feed.poll_now()
     wait_until(lambda: number(feed) > before)
+
+
+class Past(BaseHTTPRequestHandler):
+    """A pool server that answers nothing but what its figures were."""
+
+    def do_GET(self) -> None:
+        known = self.path == "/control/past"
+        body = json.dumps(asdict(PastFigures("s1", 10.0, 2.0, {"users": (41.0, 42.0)}))).encode() if known else b""
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_plots_of_a_screen_that_has_just_begun_have_what_servers_remember(configuration: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Past) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        text = configuration.read_text(encoding="utf-8")
+        own = f"http://127.0.0.1:{server.server_port}"
+        configuration.write_text(re.sub(r"(name: s1\b.*?address: )[^\s,}]+", rf"\g<1>{own}", text, count=1, flags=re.S),
+                                 encoding="utf-8")
+        feed = watch_apart(configuration)
+        feed.start()
+        try:
+            wait_until(lambda: {41.0, 42.0} <= set(feed.history("s1", "users")))
+        finally:
+            feed.stop()
+            server.shutdown()
 
 
 def test_a_process_that_is_killed_is_replaced_and_that_is_told(feed: Apart) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.etcdnode import EtcdNode
+from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import written
-from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
+from tuiha.drivers.protocols import Conflict, DriverError, GuardLedger, GuardTexts, LedgerDriver
 from tuiha.model.reports import LedgerRecord, Standby
 
 HANDS = 12
@@ -195,3 +196,54 @@ async def test_a_ledger_of_another_pools_name_is_refused_by_who_reads_and_by_who
         await kind().create(kind.record)
     with pytest.raises(DriverError, match="not to other"):
         await kind().create(replace(kind.record, pool="other"))
+
+
+# What guards keep there
+
+
+def guards(kind: Kind, number: int) -> list[GuardLedger]:
+    found = [kind() for _ in range(number)]
+    return [one for one in found if isinstance(one, GuardLedger)]
+
+
+async def test_the_guards_notes_change_by_compare_and_set_only(kind: Kind) -> None:
+    one, other = guards(kind, 2)
+    assert await one.guard_texts() == GuardTexts()
+    first = await one.note_guard(0, "one")
+    with pytest.raises(Conflict):
+        await other.note_guard(0, "other")
+    second = await other.note_guard(first, "two")
+    assert await one.guard_texts() == GuardTexts("two", second)
+    with pytest.raises(Conflict):
+        await one.note_guard(first, "late")
+
+
+async def test_one_guard_is_the_active_one_until_it_ends(kind: Kind) -> None:
+    one, other = guards(kind, 2)
+    assert await one.hold_guard("g1 looks")
+    assert not await other.hold_guard("g2 looks")
+    assert await one.hold_guard("g1 looks again")
+    assert (await other.guard_texts()).report == "g1 looks again"
+    await one.drop_guard()
+    assert (await one.guard_texts()).report is None
+    assert await other.hold_guard("g2 looks")
+    assert not await one.hold_guard("g1 is back")
+    await one.drop_guard()
+    assert (await one.guard_texts()).report == "g2 looks", "who is not the active guard ends nothing"
+
+
+async def test_a_guard_that_gives_no_sign_is_replaced(kind: Kind) -> None:
+    one, other = guards(kind, 2)
+    assert await one.hold_guard("g1 looks")
+    assert await until(lambda: other.hold_guard("g2 looks"), "the other one is the active guard", pause=0.2)
+    assert not await one.hold_guard("g1 wakes")
+
+
+async def test_notes_of_guards_leave_the_record_alone(kind: Kind) -> None:
+    ledger = kind()
+    assert isinstance(ledger, GuardLedger)
+    record = await ledger.create(kind.record)
+    await ledger.note_guard(0, "notes")
+    await ledger.hold_guard("report")
+    changed = await ledger.replace(await ledger.poll(), replace(record, phase="FAILOVER"))
+    assert (changed.phase, await ledger.poll()) == ("FAILOVER", changed)

@@ -129,5 +129,5 @@ def test_the_shells_help_has_every_kind_and_option() -> None:
     for command, text in (("users", users.HELP), ("devices", devices.HELP)):
         assert all(f"  tuiha {command} {word} NAME" in text for word in shell_words(command))
     assert [kind.name for kind in OPERATIONS.values() if kind.keeps_reason] == [
-        "failover-mail", "disable-user", "revoke-device"]
+        "failover-mail", "pause-guard", "disable-user", "revoke-device"]
     assert REASON in OPERATIONS["failover-mail"].options

@@ -14,7 +14,7 @@ from tuiha.cli.main import build_parser
 from tuiha.config.places import data_file
 
 UNITS = {name: data_file(f"config/systemd/{name}").read_text()
-         for name in ("tuiha-serve@.service", "tuiha-export.service")}
+         for name in ("tuiha-serve@.service", "tuiha-export.service", "tuiha-guard.service")}
 PROGRAM = "/opt/tuiha/bin/tuiha"
 
 

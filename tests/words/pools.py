@@ -11,6 +11,17 @@ from tests.model.looks import NOW, SERVERS, failing, mail, member, primary, reco
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.durability import Durability, LogReceiver, Loose
 from tuiha.model.facts import Look, Polled, PolledMail, R, Snapshot
+from tuiha.model.guard.report import (
+    GuardHold,
+    GuardNotes,
+    GuardOrder,
+    GuardOutlook,
+    GuardPause,
+    GuardRecord,
+    GuardReport,
+    GuardSign,
+    Held,
+)
 from tuiha.model.operations.intent import Condition, Intent, IntentWay
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import ClusterReport, MailSight, TroubleReport
@@ -45,6 +56,7 @@ class Luck:
     """Chance, in the words of this module."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.one = Random(seed).choice
         self._share = Random(seed + 1).random
 
@@ -83,7 +95,20 @@ def _look(luck: Luck, at: float) -> Look:
     databases = [_database(luck, make, name, at, members, rows) for make, name in pair]
     servers = tuple(_server(luck, name, at) for name in SERVERS[: luck.one((4, 4, 4, 2, 0))])
     return Look("east", at, 1, servers, tuple(databases), tuple(_sprayer(luck, name, at) for name in (
-        "spray1", "spray2")), tuple(_mail(luck, name, at) for name in ("mail1", "mail2")), _ledger(luck, at))
+        "spray1", "spray2")), tuple(_mail(luck, name, at) for name in ("mail1", "mail2")), _ledger(luck, at),
+        guard=_guard(Luck(luck.seed + 1000), at))
+
+
+def _guard(luck: Luck, at: float) -> Polled[GuardRecord] | None:
+    """From a chance of its own: the other things stay what they are."""
+    held = (Held(GuardHold.ACKNOWLEDGE, ("g1",), 600.0), Held(GuardHold.REFUSED, ("receiving",), 2.0, "a check"))
+    outlook = GuardOutlook(
+        luck.one(tuple(GuardOrder)), "db1", "db2", tuple(GuardSign)[:4], luck.one(((), tuple(GuardSign)[4:6])),
+        luck.one((0.0, 2.5)), luck.one(((), held[:1], held[1:])), luck.one(((), ("s1", "s2"))))
+    report = GuardReport("g1", "h1", NOW - 90, tuple(GuardOrder), luck.one(((), (outlook,))))
+    pause = GuardPause(NOW + 600, NOW - 60, "ann@bastion", luck.one(("", "a disk is changed")))
+    record = GuardRecord(GuardNotes(luck.one((None, None, pause))), luck.one((report, report, None)))
+    return luck.one((None, None, Polled("guard", "ledger.json", record, at)))
 
 
 def _member(luck: Luck, name: str) -> MemberRow:

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("look", "validate the configuration, probe everything, say what to fix"),
     "explain": ("look", "what a word means, what users notice, what to do: `tuiha explain DEGRADED`"),
     "serve": ("run", "run a pool server"),
+    "guard": ("run", "act on the loss of a database without an operator, under standing orders"),
     "drill": ("run", "load, a fault and an independent checker's verdict, on embedded pools"),
     "completion": ("run", "print the completion script for bash, zsh or fish"),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tuiha.config.values import Network, PageAddress, Seconds, Settings
+from tuiha.model.guard.report import GuardOrder, StandingOrders
 
 
 class Heartbeat(Settings):
@@ -88,3 +89,32 @@ class Alerts(Settings):
     after: Seconds = 5.0  # that a verdict has to last
     seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the command may take
     again: Annotated[Seconds, Field(gt=0)] = 30.0  # until it is run again when it failed
+
+
+class StandingOrder(Settings):
+    """An order that a guard gives, and how long its evidence has to last."""
+
+    after: Annotated[Seconds, Field(ge=0.5)]
+
+
+class GuardSettings(Settings):
+    """The standing orders of guards. Each is off when it is not named."""
+
+    failover: StandingOrder | None = None
+    degrade: StandingOrder | None = None
+    rejoin: StandingOrder | None = None
+    protect: StandingOrder | None = None
+    again: Seconds = 3600.0  # after a guard's failover until the next one, unless an operator acknowledges it
+
+    @field_validator("failover", "degrade", "rejoin", "protect", mode="before")
+    @classmethod
+    def _with_its_time(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("names no time; write {after: 3s}, or take it out: then no guard does it")
+        return value
+
+    @property
+    def standing(self) -> StandingOrders:
+        """The orders that are given."""
+        named = {order: getattr(self, order) for order in GuardOrder}
+        return StandingOrders({order: given.after for order, given in named.items() if given is not None}, self.again)

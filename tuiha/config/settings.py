@@ -9,7 +9,17 @@ from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tuiha.config.errors import Location, field_name
-from tuiha.config.pace import Alerts, Binding, Heartbeat, HoldSettings, Lease, Limits, RecordingSettings, Watch
+from tuiha.config.pace import (
+    Alerts,
+    Binding,
+    GuardSettings,
+    Heartbeat,
+    HoldSettings,
+    Lease,
+    Limits,
+    RecordingSettings,
+    Watch,
+)
 from tuiha.config.parts import (
     ControlSettings,
     Database,
@@ -57,6 +67,7 @@ class Pool(Settings):
     hold: HoldSettings = HoldSettings()
     limits: Limits = Limits()
     watch: Watch = Watch()
+    guard: GuardSettings = GuardSettings()
     alerts: Alerts | None = None
     recording: RecordingSettings = RecordingSettings()
     keys: OwnKeys = {}  # id of an action of the dashboard -> its keys; the dashboard checks them
@@ -73,7 +84,7 @@ class Pool(Settings):
     @model_validator(mode="after")
     def _fits_together(self) -> Pool:
         found = broken_rules(self.servers, self.database, self.sprayers, self.mail, self.ledger, self.heartbeat,
-                             self.lease)
+                             self.lease, self.guard)
         if found:
             text = "; ".join(f"{what}: {remedy}" for _, what, remedy in found)
             raise PydanticCustomError("rules", "{text}", {"text": text, "found": found})
@@ -85,7 +96,7 @@ Found = tuple[Location, str, str]
 
 def broken_rules(
     servers: Sequence[Server], database: Database, sprayers: Sequence[Sprayer], mail: Sequence[MailCluster],
-    ledger: Ledger | None, heartbeat: Heartbeat, lease: Lease,
+    ledger: Ledger | None, heartbeat: Heartbeat, lease: Lease, guard: GuardSettings,
 ) -> list[Found]:
     """All rules that a pool's settings break although each value on its own is fine."""
     clusters = [(("mail", index, "cluster"), cluster.cluster) for index, cluster in enumerate(mail)]
@@ -99,6 +110,7 @@ def broken_rules(
         *_times(heartbeat, lease),
         *_drivers(servers, database, sprayers, mail, ledger),
         *_managed(database),
+        *_guarded(database, ledger, guard),
     ]
 
 
@@ -138,6 +150,19 @@ def _managed(database: Database) -> Iterator[Found]:
         if node.agent is not None:
             yield (*place, "agent"), "stops and starts what Patroni stops and starts", \
                 "take it out: operations ask Patroni"
+
+
+def _guarded(database: Database, ledger: Ledger | None, guard: GuardSettings) -> Iterator[Found]:
+    """Orders that no guard of this pool may give."""
+    for order in guard.standing.after:
+        if database.manager is not None:
+            yield ("guard", order), f"orders what {database.manager} decides", \
+                f"take it out: {database.manager} acts on the loss of a database"
+        elif len(database.nodes) < 2:
+            yield ("guard", order), "needs a second database, and the pool has one", "take it out"
+        elif ledger is None:
+            yield ("guard", order), "needs a ledger, and the pool has none", \
+                "write ledger: with a path, or with endpoints of etcd"
 
 
 def _node_names(

@@ -119,6 +119,32 @@ class LeasedLedger(LedgerDriver, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class GuardTexts:
+    """What a ledger keeps for guards, as texts that only guards and operators understand."""
+
+    notes: str | None = None  # what guards share; None: nothing yet
+    revision: int = 0  # of the notes
+    report: str | None = None  # what the active guard said last; None: no guard is active
+
+
+@runtime_checkable
+class GuardLedger(LedgerDriver, Protocol):
+    """A ledger that keeps guards apart: one of them is the active one, and what they share outlives all of them."""
+
+    async def guard_texts(self) -> GuardTexts:
+        """Read both. Raises DriverError."""
+
+    async def note_guard(self, revision: int, notes: str) -> int:
+        """Write the notes if they still have that revision; returns the new one. Raises Conflict, DriverError."""
+
+    async def hold_guard(self, report: str) -> bool:
+        """Be the active guard, or stay it, and say so; False while another one is. Raises DriverError."""
+
+    async def drop_guard(self) -> None:
+        """Be the active guard no more. Raises DriverError."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """Where a stopped database ends."""
 

@@ -40,12 +40,15 @@ class EmbeddedPool(LabControl):
     `announce` makes it the pool that `tuiha status` and its like find; there can be one. `say` is called with a
     line of text at each step of the start. In the background (`background=True`) it outlives this process, and
     `stop()` or `tuiha down` ends it. With `ledger="etcd"` the ledger is in an etcd of its own, the part `etcd`.
+    Guards are the parts g1, g2, ...
     """
 
     def __init__(self, servers: int = 4, users: int = 200, load: bool = False, *, announce: bool = False,
-                 background: bool = False, say: Callable[[str], None] | None = None, ledger: str = "file") -> None:
+                 background: bool = False, say: Callable[[str], None] | None = None, ledger: str = "file",
+                 guards: int = 0) -> None:
         super().__init__(Path())  # known when the supervisor has made it
-        self._arguments = ["--servers", str(servers), "--users", str(users), "--ledger", ledger]
+        self._arguments = ["--servers", str(servers), "--users", str(users), "--ledger", ledger,
+                           "--guards", str(guards)]
         self._arguments += ["--announce"] if announce else []
         self._arguments += [] if load else ["--no-load"]
         self._arguments += [] if background else ["--lifeline"]

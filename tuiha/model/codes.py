@@ -25,6 +25,9 @@ class ProblemCode(StrEnum):
     OPERATION_INTERRUPTED = "operation-interrupted"
     OPERATION_HALF_WAY = "operation-half-way"
     OPERATION_UNKNOWN = "operation-unknown"
+    GUARD_OFF = "guard-off"  # guards have orders, and none is active
+    GUARD_PAUSED = "guard-paused"
+    GUARD_HELD = "guard-held"  # a guard failed over: the next time an operator has to acknowledge it first
     # Of a database
     DATABASE_DOWN = "database-down"
     DATABASE_UNREACHABLE = "database-unreachable"  # servers reach it, the watcher does not
@@ -87,6 +90,7 @@ class Action(StrEnum):
     CHECK = "check"
     STATUS = "status"
     SERVE = "serve"  # start a pool server
+    GUARD = "guard"  # start a guard
     SHOW = "show"  # an operation that runs
     RESUME = "resume"
     UNDO = "undo"
@@ -221,6 +225,15 @@ class OperationFacts(Facts):
     targets: tuple[str, ...] = ()  # nodes that it is about
     silent: float | None = None  # seconds; None: its runner lives, or gives no sign of life
     ways: tuple[IntentWay, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PausedGuard(Facts):
+    """A pause that an operator ordered."""
+
+    until: float  # unix seconds
+    by: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         without_mail=scene.without_mail,
         unserved_since=scene.unserved_since,
         held_by=None if scene.held_by is None else scene.held_by.kind,
+        guard=None if look.guard is None else look.guard.report,
     )
 
 

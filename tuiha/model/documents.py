@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from tuiha.model.check.finding import Level
 from tuiha.model.codes import Action, ProblemCode
 from tuiha.model.facts import NodeKind, Protection, Severity, Verdict
+from tuiha.model.guard.report import GuardHold, GuardOrder, GuardSign
 from tuiha.model.operations.intent import Condition, IntentWay
 from tuiha.model.operations.plans import CheckVerdict, Extent, OperationStatus, StepStatus, Unit
 from tuiha.model.reports import (
@@ -263,6 +264,37 @@ class RunningDocument(TypedDict):
     ways: Annotated[list[IntentWay], "how it can be ended"]
 
 
+class GuardOutlookDocument(TypedDict):
+    """An order that the active guard thinks of."""
+
+    order: GuardOrder
+    database: Annotated[str, "that the operation would be about"]
+    evidence: Annotated[list[GuardSign], "what is there"]
+    missing: Annotated[list[GuardSign], "what the order needs beside that"]
+    wait_seconds: Annotated[float | None, "until it is given; null while something is missing"]
+    held: Annotated[list[GuardHold], "what holds it back although all evidence is there"]
+    text: Annotated[str, "how it stands, for people"]
+
+
+class GuardPauseDocument(TypedDict):
+    """An operator's word that no guard may act."""
+
+    until: Time
+    who: str
+    reason: str
+
+
+class GuardDocument(TypedDict):
+    """The guards of the pool."""
+
+    active: Annotated[str | None, "the name of the guard that is active; null: none is"]
+    host: str | None
+    orders: Annotated[list[GuardOrder], "that the active guard may give"]
+    outlook: list[GuardOutlookDocument]
+    paused: GuardPauseDocument | None
+    acknowledge: Annotated[bool, "an operator has to acknowledge what a guard did, before it does it again"]
+
+
 class StatusDocument(TypedDict):
     """One look at the pool."""
 
@@ -286,6 +318,7 @@ class StatusDocument(TypedDict):
     interval_seconds: float
     manager: Annotated[str | None, "`Patroni` when it decides which database is active"]
     operation: RunningDocument | None
+    guard: Annotated[GuardDocument | None, "null where guards have no orders"]
     without_mail: Annotated[list[WithoutMailDocument], "one for each mail cluster"]
 
 

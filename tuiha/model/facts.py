@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from tuiha.model.codes import NONE, EventKind, Facts, Next, ProblemCode, Turn
+from tuiha.model.guard.report import GuardRecord
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import WithoutMail
 from tuiha.model.reports import (
@@ -75,6 +76,7 @@ class Look:
     mail: tuple[PolledMail, ...]
     ledger: Polled[LedgerRecord] | None  # None: the configuration names no ledger
     interval: float = 1.0  # seconds between looks
+    guard: Polled[GuardRecord] | None = None  # None: the configuration gives guards no orders
 
 
 class Verdict(StrEnum):
@@ -273,6 +275,7 @@ class Snapshot:
     without_mail: tuple[WithoutMail, ...] = ()  # by mail cluster, as the pool servers report it
     unserved_since: float | None = None  # since when no server has had a lease; None: one has
     held_by: str | None = None  # the operation that lets all requests wait meanwhile
+    guard: GuardRecord | None = None  # None: guards have no orders, or it could not be read yet
 
 
 @dataclass(frozen=True, slots=True)

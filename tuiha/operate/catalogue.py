@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tuiha.operate import access, database, mail, users
+from tuiha.operate import access, database, guard, mail, users
 from tuiha.operate.plans.kinds import OperationKind
 from tuiha.operate.run.reclaim import Reclaim
 
 KINDS: Mapping[str, Callable[[], OperationKind]] = {
-    **users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS, Reclaim.name: Reclaim,
+    **users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS, **guard.KINDS, Reclaim.name: Reclaim,
 }

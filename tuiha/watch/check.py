@@ -71,6 +71,8 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
         fronts=tuple(fronts),
         spelling=pool.users.names.rule.words,
         unverified=tuple(tls.unverified(pool)),
+        orders=pool.guard.standing,
+        ledger_file=pool.ledger is not None and pool.ledger.driver == "file",
     )
 
 

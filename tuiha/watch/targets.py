@@ -11,8 +11,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from tuiha.config.settings import Pool
 from tuiha.drivers.factory import Drivers
-from tuiha.drivers.protocols import DriverError, ServerDriver
+from tuiha.drivers.protocols import DriverError, GuardLedger, ServerDriver
 from tuiha.model.facts import Look, Polled, PolledMail, R
+from tuiha.model.guard.report import GuardRecord
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import (
     DatabaseReport,
@@ -24,6 +25,7 @@ from tuiha.model.reports import (
     SprayerReport,
 )
 from tuiha.model.words import span
+from tuiha.watch.guards import GuardReader
 
 R_co = TypeVar("R_co", covariant=True)
 CLOSE = 1.0  # seconds that a driver gets to close
@@ -120,14 +122,14 @@ class Targets:
     sprayers: dict[str, Target[SprayerReport]]
     mail: dict[str, Target[MailReport]]
     ledger: Target[LedgerRecord] | None
+    guard: Target[GuardRecord] | None = None  # None: guards have no orders
     found: set[str] = field(default_factory=set)  # servers that are not in the configuration
 
     def every(self) -> Iterator[Target[Any]]:
         """All targets."""
         for group in (self.servers, self.databases, self.sprayers, self.mail):
             yield from group.values()
-        if self.ledger is not None:
-            yield self.ledger
+        yield from (one for one in (self.ledger, self.guard) if one is not None)
 
     def look(self, number: int) -> Look:
         """The latest of every target, as one look."""
@@ -141,6 +143,7 @@ class Targets:
             mail=tuple(t.polled for t in self.mail.values() if isinstance(t.polled, PolledMail)),
             ledger=self.ledger.polled if self.ledger is not None else None,
             interval=self.interval,
+            guard=self.guard.polled if self.guard is not None else None,
         )
 
     def follow(self, members: Iterable[MemberRow], every: bool) -> list[Target[ServerReport]]:
@@ -177,7 +180,15 @@ def targets_of(pool: Pool, drivers: Drivers, open_server: OpenServer) -> Targets
         mail={n: Target(d, PolledMail(n, clusters[n][1], cluster=clusters[n][0]), timeout)
               for n, d in drivers.mail.items()},
         ledger=Target(drivers.ledger, Polled("ledger", _place(pool)), timeout) if drivers.ledger is not None else None,
+        guard=_guard(pool, drivers, timeout),
     )
+
+
+def _guard(pool: Pool, drivers: Drivers, timeout: float) -> Target[GuardRecord] | None:
+    """What the ledger keeps of guards, when they have orders."""
+    if not pool.guard.standing.after or not isinstance(drivers.ledger, GuardLedger):
+        return None
+    return Target(GuardReader(drivers.ledger), Polled("guard", _place(pool)), timeout)
 
 
 def _place(pool: Pool) -> str:

@@ -575,6 +575,15 @@ _TEXTS: Mapping[FindingCode, _Text] = {
     _C.OPERATION: _Text(
         lambda of, f: what(f.problem), lambda of, f: means(f.problem), lambda of, f: command(f.problem.next)),
     _C.STALE: _Text("the secondary is STALE", "its promotion may lose writes", _back),
+    # Guards
+    _C.GUARD: _Text(lambda of, f: f"{f.guard} is active, and may {', '.join(f.orders)}"),
+    _C.GUARD_OFF: _Text("no guard is active, although the configuration gives orders",
+                        "the loss of a database waits for an operator", "tuiha guard, on a host of an operator"),
+    _C.GUARD_SHORT: _Text(
+        "{f.order} after {f.after:g} s; the slowest answer took {f.slowest:.3f} s",
+        "a short stall may be taken for a loss", "write at least {f.least:.1f} s at guard.{f.order}.after"),
+    _C.GUARD_ONE_HOST: _Text("guards can run on the ledger's host alone: it is a file",
+                             "when that host is lost with the primary, no guard acts", "keep the ledger in etcd"),
     # Pool servers
     _C.SERVER: _Text("{f.state}, attached to {f.database}, epoch {f.epoch}, version {f.version}"),
     _C.NO_SERVER: _Text("no pool server is known", "no device gets an answer", "tuiha serve NAME"),

@@ -54,6 +54,7 @@ _COMMANDS: Mapping[Action, Callable[[Next], str]] = {
     Action.CHECK: lambda _: "tuiha check",
     Action.STATUS: lambda _: "tuiha status",
     Action.SERVE: lambda then: " ".join(("tuiha serve", *(then.targets or ("NAME",)))),
+    Action.GUARD: lambda _: "tuiha guard",
     Action.SHOW: lambda then: " ".join(("tuiha operations", *then.targets)),
     Action.RESUME: lambda then: " ".join(("tuiha resume", *then.targets)),
     Action.UNDO: lambda then: " ".join(("tuiha undo", *then.targets)),

@@ -68,6 +68,7 @@ LOSSES: Mapping[Loses, Template] = {
     Loses.DEVICE_CONTINUES_WITH_KEY:
         "nothing: with a new key the device continues from the last change it acknowledged",
     Loses.FOR_GOOD: "{devices:device} and {changes:change}, permanently",
+    Loses.GUARDED: "nothing: a guard may act again",
     Loses.HOLES: "every write that {partner} does not have: {why}",
     Loses.IF_CAUGHT_UP: "nothing, if {partner} catches up; now it is {standby}",
     Loses.JOINS_AGAIN: "nothing: started again, it joins the pool as a new server",
@@ -87,6 +88,7 @@ LOSSES: Mapping[Loses, Template] = {
     Loses.STAYS_AS_IS: "nothing: completed steps of operation {operation} stay; plan again for the rest",
     Loses.STOPPED_BY_PATRONI: "nothing: Patroni stops {active} cleanly, and {partner} has all of it",
     Loses.STOPPED_CLEANLY: "nothing: {active} is stopped cleanly, and {partner} replays all of it",
+    Loses.UNGUARDED: "nothing: meanwhile the loss of a database waits for an operator",
     Loses.WAS_READ_FROM_PARTNERS:
         "nothing: mail that arrived meanwhile was read from the partners, and nothing is reported twice",
     Loses.WHAT_PARTNER_LACKS: "every write that {partner} lacks: under Patroni, commits did not wait for it",
@@ -194,6 +196,12 @@ REFUSALS: Mapping[Refused, Template] = {
     Refused.NO_REASON: 'an override needs a reason: --reason "..."',
     Refused.NO_RIGHT: "server {server} does not let this token act ({why}). control.operator must be the operator's "
                       "token, not the viewer's",
+    Refused.NO_GUARD_LEDGER: "the pool's ledger keeps nothing for guards: use a ledger of driver file or etcd",
+    Refused.NO_GUARD_ORDERS: "the configuration gives guards no orders: write guard: with failover: {{after: 3s}}",
+    Refused.NOT_PAUSED: "no guard is paused",
+    Refused.NOTHING_TO_ACKNOWLEDGE: "no guard has done anything since the last acknowledgement",
+    Refused.NOT_ACTIVE: "guard {guard} does not act: {why}",
+    Refused.GUARD_PAUSED: "{by} paused the guard for another {seconds:.0f} s",
     Refused.NO_LEDGER: "the configuration names no ledger, and operations are kept apart by it: add `ledger:` with a "
                        "path, or with endpoints of etcd",
     Refused.NOT_TOLD: "plan {plan} did not say that it takes the pool from operation {operation}; plan again: {again}",

@@ -37,6 +37,7 @@ from tuiha.words import obstacles
 from tuiha.words.durability import reason
 from tuiha.words.mail import UNTOLD, explained
 from tuiha.words.next import ATTACHES, command
+from tuiha.words.templates import clock
 
 
 def state(problem: Problem) -> str:
@@ -296,6 +297,15 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.OPERATION_INTERRUPTED: _Text("INTERRUPTED", _stopped("its process died"), _ways_out),
     ProblemCode.OPERATION_HALF_WAY: _Text("HALF-WAY", _stopped("a step failed"), _ways_out),
     ProblemCode.OPERATION_UNKNOWN: _Text("UNKNOWN", _stopped("outcome unknown"), _ways_out),
+    ProblemCode.GUARD_OFF: _Text(
+        "GUARD OFF", _always("no guard is active"), "if a database is lost now, users wait for an operator"),
+    ProblemCode.GUARD_PAUSED: _Text(
+        "GUARD PAUSED", lambda facts: f"until {clock(facts.until)}, by {facts.by}" + (
+            f": {facts.reason}" if facts.reason else ""),
+        "if a database is lost meanwhile, users wait for an operator"),
+    ProblemCode.GUARD_HELD: _Text(
+        "GUARD HELD", _always("a guard failed over; acknowledge it"),
+        "the next loss of the primary waits for an operator until one acknowledges what the guard did"),
     ProblemCode.DATABASE_DOWN: _Text("DOWN", _reason, _effect),
     ProblemCode.DATABASE_UNREACHABLE: _Text(
         "UNREACHABLE", _reason,

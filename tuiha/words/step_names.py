@@ -15,6 +15,7 @@ from tuiha.words.templates import Template, rendered
 NAMES: Mapping[StepId, Template] = {
     StepId.ACCEPT_DEVICE: "device accepted again",
     StepId.ACCEPT_USER: "user accepted again",
+    StepId.ACKNOWLEDGE_GUARD: "guard acknowledged",
     StepId.ANNOUNCE: "phase in the ledger",
     StepId.ASK_FAILOVER: "Patroni: {new} leads",
     StepId.ASK_SWITCHOVER: "Patroni: {new} leads",
@@ -39,6 +40,7 @@ NAMES: Mapping[StepId, Template] = {
     StepId.PATRONI_AGREES: "Patroni agrees",
     StepId.PATRONI_REJOINS: "{old} is the standby",
     StepId.PATRONI_REJOINS_IF_THERE: "{old} is the standby",
+    StepId.PAUSE_GUARD: "guard paused",
     StepId.PREPARE: "{new} prepared",
     StepId.PROMOTE: "{new} promoted",
     StepId.PROTECT: "commits wait for {old}",
@@ -51,6 +53,7 @@ NAMES: Mapping[StepId, Template] = {
     StepId.REJOIN_IF_THERE: "{old} is the standby",
     StepId.REPLAY: "{new} replayed all",
     StepId.RESET_CONNECTION: "{new} may replicate",
+    StepId.RESUME_GUARD: "guard resumed",
     StepId.RETURN: "users return",
     StepId.SEEN: "every server knows it",
     StepId.SEEN_AND_QUIET: "every server knows it",

@@ -134,6 +134,18 @@ PARTS: Mapping[ProblemCode, Parts] = {
         avoid=("Do not change the database's roles: the databases are not the reason.",), wake=_AT_ONCE),
     ProblemCode.MANAGER_PAUSED: _parts(
         PATRONI, avoid=("Do not resume it while another operator works on a database: ask first.",), wake=_TODAY),
+    ProblemCode.GUARD_OFF: _parts(
+        Look("systemctl status tuiha-guard", "on each host of a guard", (
+            ("active (running)", "it runs: its log names the reason (`journalctl -u tuiha-guard`)"),
+            ("inactive or failed", "it does not run: start it"))),
+        CHECK,
+        avoid=("Do not start a guard with another configuration than the pool's.",), wake=_TODAY),
+    ProblemCode.GUARD_PAUSED: _parts(
+        OPERATIONS,
+        avoid=("Do not resume it while another operator works on a database: ask first.",), wake=_NO_WAKE),
+    ProblemCode.GUARD_HELD: _parts(
+        OPERATIONS, SHOWN,
+        avoid=("Do not acknowledge it before you know why the first database was lost.",), wake=_TODAY),
     ProblemCode.OPERATION_RUNNING: _parts(
         OPERATIONS, SHOWN,
         avoid=("Do not cancel it because it takes long: each step has a limit, and ends.",), wake=_NO_WAKE),

@@ -16,6 +16,7 @@ from tuiha.model.facts import (
     Snapshot,
     SprayerFacts,
 )
+from tuiha.model.guard.report import GuardOutlook
 from tuiha.model.problems.mail_trouble import TroubleReport, WithoutMail
 from tuiha.model.problems.operation import Running, running
 from tuiha.model.reports import (
@@ -28,6 +29,7 @@ from tuiha.model.reports import (
     SprayerState,
 )
 from tuiha.words.explain import RUNBOOKS, ExplainedWord, runbook
+from tuiha.words.guard import countdown
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
 from tuiha.words.states import note
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
         DevicesDocument,
         EventsDocument,
         ExplainDocument,
+        GuardDocument,
+        GuardOutlookDocument,
         MailServerDocument,
         ManagedDocument,
         ProblemDocument,
@@ -79,6 +83,7 @@ def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> StatusDocument:
         "interval_seconds": snapshot.interval,
         "manager": snapshot.manager,
         "operation": _operation(running(snapshot)),
+        "guard": _guard(snapshot),
         "without_mail": [_without_mail(one) for one in snapshot.without_mail],
     }
 
@@ -100,6 +105,26 @@ def _operation(found: Running | None) -> RunningDocument | None:
     return {"id": found.id, "kind": found.kind, "who": found.owner, "host": found.host, "since": moment(found.since),
             "step": found.step, "action": found.action, "condition": found.condition,
             "silent_seconds": _short(found.silent), "ways": list(found.ways)}
+
+
+def _guard(snapshot: Snapshot) -> GuardDocument | None:
+    if snapshot.guard is None:
+        return None
+    report, pause = snapshot.guard.report, snapshot.guard.notes.paused(snapshot.at)
+    return {
+        "active": None if report is None else report.name,
+        "host": None if report is None else report.host,
+        "orders": [] if report is None else list(report.orders),
+        "outlook": [] if report is None else [_outlook(one) for one in report.outlook],
+        "paused": None if pause is None else {"until": moment(pause.until), "who": pause.by, "reason": pause.reason},
+        "acknowledge": snapshot.guard.to_acknowledge,
+    }
+
+
+def _outlook(found: GuardOutlook) -> GuardOutlookDocument:
+    return {"order": found.order, "database": found.partner, "evidence": list(found.signs),
+            "missing": list(found.missing), "wait_seconds": _short(found.wait),
+            "held": [one.hold for one in found.held], "text": countdown(found)}
 
 
 def _problem(problem: Problem, runbooks: str) -> ProblemDocument:

@@ -8,6 +8,7 @@ from tuiha.cli.output.table import aligned, cell, moment
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Severity, Snapshot, SprayerFacts
 from tuiha.model.reports import BackendState
 from tuiha.model.words import count, names, size, span
+from tuiha.words import guard
 from tuiha.words.mail import explained
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
@@ -23,7 +24,7 @@ def status_text(snapshot: Snapshot) -> str:
         lines += problem_text(problem, snapshot.at)
     if not snapshot.problems:
         lines.append("all good, no action needed")
-    lines += _versions(snapshot)
+    lines += [*_versions(snapshot), *guard_lines(snapshot)]
     for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot),
                  _without_mail(snapshot)):
         if part:
@@ -49,6 +50,16 @@ def _versions(snapshot: Snapshot) -> list[str]:
     said = "; ".join(f"{names(n for n, v in own.items() if v == version)}: {version}"
                      for version in sorted(set(own.values())))
     return [f"versions differ: {said}"]
+
+
+def guard_lines(snapshot: Snapshot) -> list[str]:
+    """How the guard is, and how it stands with each order that it thinks of; nothing where it has no orders."""
+    if snapshot.guard is None:
+        return []
+    report = snapshot.guard.report
+    told = [] if report is None else [f"    {guard.countdown(one)}" for one in report.outlook]
+    orders = "" if report is None else f": {', '.join(report.orders)}"
+    return [f"{guard.state(snapshot.guard, snapshot.at)}{orders}", *told]
 
 
 def problem_text(problem: Problem, now: float) -> list[str]:

@@ -1,10 +1,12 @@
 """The ledger in etcd v3, for pools that several hosts operate: one transaction for a change, a lease on the intent.
 
-Below PREFIX/POOL/ there are three keys:
+Below PREFIX/POOL/ there are five keys:
 
     record   the record as JSON; its `revision` is the key's own (mod_revision)
     write    a mark of the last change: who lost the answer to a transaction finds out whether it was the own one
     holder   which operation changes the pool, from which host; on a lease, so that it ends with the last process of it
+    guard    what guards share
+    active   the active guard's mark and its word, on a lease of that guard
 
 A change is one transaction: the record is at the revision that was seen, and nobody else holds the intent. It may be
 sent twice, to several endpoints: it happens once at most.
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from tuiha.config import tls as certificates
 from tuiha.drivers.ledgers.gateway import Gateway, GatewayAnswer, Login, NoAnswer, Rejected
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
-from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.drivers.protocols import Conflict, DriverError, GuardTexts
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord
 
@@ -45,11 +47,13 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The three keys at one revision."""
+    """The keys at one revision."""
 
     record: Value | None
     write: Value | None
     holder: Value | None
+    guard: Value | None = None
+    active: Value | None = None
 
 
 def in_base64(value: str | bytes) -> str:
@@ -96,11 +100,12 @@ def stored_in(folder: str, body: Mapping[str, Any]) -> Stored:
             found[name] = Value(base64.b64decode(pair.get("value", ""), validate=True), int(pair["mod_revision"]))
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         raise DriverError("etcd's answer is not understood") from None
-    return Stored(found.get("record"), found.get("write"), found.get("holder"))
+    return Stored(*(found.get(name) for name in ("record", "write", "holder", "guard", "active")))
 
 
 log = logging.getLogger("tuiha.ledger")
 
+GUARD_SECONDS = 5  # how long a guard stays the active one after its last sign of life
 LEASE_SECONDS = 15  # how long an intent is held after the last sign of life of its holder
 _NEVER = 1  # a revision that no key has: 0 would mean that there is no key
 _READ_ROUNDS = 2
@@ -129,7 +134,7 @@ class EtcdLedger:
     by an operation that puts its own intent in the place of the one that it has read.
     """
 
-    capabilities: frozenset[str] = frozenset({"poll", "create", "replace", "lease"})
+    capabilities: frozenset[str] = frozenset({"poll", "create", "replace", "lease", "guard"})
 
     def __init__(self, gateway: Gateway, prefix: str, pool: str, host: str | None = None,
                  lease_seconds: int = LEASE_SECONDS) -> None:
@@ -144,6 +149,9 @@ class EtcdLedger:
         self._holder = 0  # revision of the key `holder`, as seen last
         self._keeping: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()  # holder and lease belong together
+        self._mark = uuid.uuid4().hex  # of this guard
+        self._guard_lease: str | None = None
+        self._active = 0  # revision of the key `active`, as written here last
 
     async def poll(self) -> LedgerRecord:
         """The record. Raises DriverError when it is missing or damaged, or etcd cannot be asked."""
@@ -196,6 +204,47 @@ class EtcdLedger:
         value = (await self._read()).holder
         return None if value is None else _claimed(value).host
 
+    async def guard_texts(self) -> GuardTexts:
+        """What guards share, and the word of the active one. Raises DriverError."""
+        stored = await self._read()
+        notes, active = stored.guard, stored.active
+        return GuardTexts(None if notes is None else notes.raw.decode(errors="replace"),
+                          0 if notes is None else notes.revision, None if active is None else _marked(active)[1])
+
+    async def note_guard(self, revision: int, notes: str) -> int:
+        """Write the notes if they still have that revision; returns the new one. Raises Conflict, DriverError."""
+        key = self._key("guard")
+        answer = await self._change([unchanged(key, revision)], [put(key, notes.encode())])
+        if answer.body.get("succeeded"):
+            return revision_of(answer.body)
+        found = stored_in(self._folder, ranged(answer.body)).guard
+        if answer.repeated and found is not None and found.raw == notes.encode():
+            return found.revision
+        raise Conflict(f"the guards' notes are at another revision than {revision}")
+
+    async def hold_guard(self, report: str) -> bool:
+        """Be the active guard by a lease, or stay it; False while another one is. Raises DriverError."""
+        raw = json.dumps({"mark": self._mark, "report": report}).encode()
+        if self._guard_lease is None or not await self._renewed(self._guard_lease):
+            self._guard_lease, self._active = await self._granted(GUARD_SECONDS), 0
+        for _ in range(_TRIES):
+            answer = await self._change([unchanged(self._key("active"), self._active)],
+                                        [put(self._key("active"), raw, self._guard_lease)])
+            if answer.body.get("succeeded"):
+                self._active = revision_of(answer.body)
+                return True
+            found = stored_in(self._folder, ranged(answer.body)).active
+            if found is not None and _marked(found)[0] != self._mark:
+                return False
+            self._active = 0 if found is None else found.revision  # it ended, or an answer of before was lost
+        return False
+
+    async def drop_guard(self) -> None:
+        """Be the active guard no more. Raises DriverError."""
+        lease, self._guard_lease = self._guard_lease, None
+        if lease is not None:
+            await self._gateway.ask("/v3/lease/revoke", {"ID": lease})
+
     async def close(self) -> None:
         """Stop renewing, drop the connections. An intent that is still there is held until its lease ends."""
         await self._let_go()
@@ -217,11 +266,11 @@ class EtcdLedger:
         if new.intent is None:
             return [{"request_delete_range": {"key": self._key("holder")}}]
         if self._lease is None or self._held is None:  # nobody renewed one that held nothing
-            self._lease = await self._granted()
+            self._lease = await self._granted(self._lease_seconds)
         return [put(self._key("holder"), claim.raw(), self._lease)]
 
-    async def _granted(self) -> str:
-        answer = await self._gateway.ask("/v3/lease/grant", {"TTL": str(self._lease_seconds)}, _WRITE_ROUNDS)
+    async def _granted(self, seconds: int) -> str:
+        answer = await self._gateway.ask("/v3/lease/grant", {"TTL": str(seconds)}, _WRITE_ROUNDS)
         if not isinstance(lease := answer.body.get("ID"), str):
             raise DriverError("etcd granted no lease")
         return lease
@@ -322,19 +371,19 @@ class EtcdLedger:
             await asyncio.sleep(self._lease_seconds / 3)
             try:
                 async with self._changing:
-                    if self._held is not None and not await self._renewed():
+                    if self._held is not None and not await self._renewed(self._lease or "0"):
                         await self._hold_again(self._held)
             except DriverError as error:
                 log.warning("the ledger's lease was not renewed", extra={"error": str(error)})
 
-    async def _renewed(self) -> bool:
-        answer = await self._gateway.ask("/v3/lease/keepalive", {"ID": self._lease or "0"})
+    async def _renewed(self, lease: str) -> bool:
+        answer = await self._gateway.ask("/v3/lease/keepalive", {"ID": lease})
         result = answer.body.get("result")
         return isinstance(result, dict) and str(result.get("TTL", "0")) != "0"
 
     async def _hold_again(self, claim: EtcdClaim) -> None:
         """The lease has ended while the operation goes on: hold the intent again, unless the ledger was changed."""
-        self._lease = await self._granted()
+        self._lease = await self._granted(self._lease_seconds)
         compare = [unchanged(self._key("record"), self._revision), unchanged(self._key("holder"), 0)]
         answer = await self._change(compare, [put(self._key("holder"), claim.raw(), self._lease)])
         if answer.body.get("succeeded"):
@@ -354,6 +403,15 @@ def _claimed(value: Value) -> EtcdClaim:
         return EtcdClaim(str(found["operation"]), str(found["host"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return EtcdClaim("unknown", "an unknown host")
+
+
+def _marked(value: Value) -> tuple[str, str | None]:
+    """The mark of the active guard, and its word."""
+    try:
+        found = json.loads(value.raw)
+        return str(found["mark"]), str(found["report"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "", None
 
 
 def open_etcd_ledger(ledger: Ledger, site: Site) -> EtcdLedger:

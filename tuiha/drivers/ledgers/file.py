@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import shlex
 import stat
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
-from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.drivers.protocols import Conflict, DriverError, GuardTexts
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tuiha.drivers.site import Site
 
 _LOCK_SECONDS = 5.0
+GUARD_SECONDS = 5.0  # how long the word of a guard counts: it gives it with each look
 
 
 class FileLedger:
@@ -31,14 +34,18 @@ class FileLedger:
 
     Changes of several processes are kept apart by a lock on `PATH.lock` beside it. A call of `create` or `replace`
     that is cancelled may still take effect, as the work is done in a thread: read again to know.
+
+    For guards there are two more files: `PATH.guard` has their notes, `PATH.guard.report` the word of the active one. A
+    guard is the active one as long as that file is new, and renews it with each look.
     """
 
-    capabilities: frozenset[str] = frozenset({"poll", "create", "replace"})
+    capabilities: frozenset[str] = frozenset({"poll", "create", "replace", "guard"})
 
     def __init__(self, path: Path, pool: str) -> None:
         self.path = path
         self._pool = pool
         self._seen: tuple[tuple[int, int, int], LedgerRecord] | None = None
+        self._mark = uuid.uuid4().hex  # of this guard
 
     async def poll(self) -> LedgerRecord:
         """The record. Raises DriverError when it is missing or damaged."""
@@ -52,10 +59,83 @@ class FileLedger:
         """Write `new` if the stored revision is still that of `old`. Raises Conflict, DriverError."""
         return await asyncio.to_thread(self._replace, old, new)
 
+    async def guard_texts(self) -> GuardTexts:
+        """What guards share, and the word of the active one. Raises DriverError."""
+        return await asyncio.to_thread(self._guard_texts)
+
+    async def note_guard(self, revision: int, notes: str) -> int:
+        """Write the notes if they still have that revision; returns the new one. Raises Conflict, DriverError."""
+        return await asyncio.to_thread(self._note_guard, revision, notes)
+
+    async def hold_guard(self, report: str) -> bool:
+        """Be the active guard of this host, or stay it; False while another process is. Raises DriverError."""
+        return await asyncio.to_thread(self._hold_guard, report)
+
+    async def drop_guard(self) -> None:
+        """Be the active guard no more. Raises DriverError."""
+        await asyncio.to_thread(self._drop_guard)
+
     async def close(self) -> None:
         """Nothing is kept open."""
 
     # What follows runs in a thread.
+
+    def _beside(self, ending: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{ending}")
+
+    def _guard_texts(self) -> GuardTexts:
+        notes, revision = self._guard_notes()
+        active = self._active_guard()
+        return GuardTexts(notes, revision, None if active is None else active[1])
+
+    def _active_guard(self) -> tuple[str, str] | None:
+        """The mark and the word of the active guard; None when there is none."""
+        path = self._beside("guard.report")
+        try:
+            age = time.time() - path.stat().st_mtime
+            found = json.loads(path.read_bytes()[:SIZE_LIMIT])
+            return (str(found["mark"]), str(found["report"])) if 0.0 <= age < GUARD_SECONDS else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DriverError(f"{path} cannot be read: {error.strerror or error}", Cause.FORBIDDEN) from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def _guard_notes(self) -> tuple[str | None, int]:
+        path = self._beside("guard")
+        try:
+            found = json.loads(path.read_bytes()[:SIZE_LIMIT])
+            return str(found["notes"]), int(found["revision"])
+        except FileNotFoundError:
+            return None, 0
+        except OSError as error:
+            raise DriverError(f"{path} cannot be read: {error.strerror or error}", Cause.FORBIDDEN) from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise DriverError(f"{path} is damaged; remove it: guards begin new notes", Cause.DAMAGED) from None
+
+    def _note_guard(self, revision: int, notes: str) -> int:
+        with self._locked():
+            _, stored = self._guard_notes()
+            if stored != revision:
+                raise Conflict(f"the guards' notes are at revision {stored}, not {revision}")
+            _replace(self._beside("guard"), json.dumps({"revision": stored + 1, "notes": notes}).encode(), lasting=True)
+            return stored + 1
+
+    def _hold_guard(self, report: str) -> bool:
+        with self._locked():
+            active = self._active_guard()
+            if active is not None and active[0] != self._mark:
+                return False
+            raw = json.dumps({"mark": self._mark, "report": report}).encode()
+            _replace(self._beside("guard.report"), raw, lasting=False)
+            return True
+
+    def _drop_guard(self) -> None:
+        with self._locked():
+            active = self._active_guard()
+            if active is not None and active[0] == self._mark:
+                self._beside("guard.report").unlink(missing_ok=True)
 
     def _read(self) -> LedgerRecord:
         try:
@@ -104,28 +184,8 @@ class FileLedger:
             return self._write(replace(new, revision=stored.revision + 1))
 
     def _write(self, record: LedgerRecord) -> LedgerRecord:
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
-        raw = written(record)
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with open(descriptor, "wb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(draft, self.path)
-            self._sync_folder()
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-            raise DriverError(f"ledger {self.path} cannot be written: {error.strerror or error}") from None
+        _replace(self.path, written(record), lasting=True)
         return record
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -139,6 +199,33 @@ class FileLedger:
             yield
         finally:
             os.close(descriptor)  # and with it the lock
+
+
+def _replace(path: Path, raw: bytes, *, lasting: bool) -> None:
+    """Put a new file in the place of the old one; `lasting`: the disk has it then. Raises DriverError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            if lasting:
+                os.fsync(file.fileno())
+        os.rename(draft, path)
+        if lasting:
+            _sync(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise DriverError(f"ledger {path} cannot be written: {error.strerror or error}") from None
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def lock_of(ledger: Path) -> Path:

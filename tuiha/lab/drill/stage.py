@@ -47,6 +47,7 @@ class Stage:
     operation: dict[str, Any] | None = None  # what became of it
     wired: Wired | None = None  # the network, when the scenario hurts it
     programs: list[asyncio.subprocess.Process] = field(default_factory=list)  # that the drill started beside the pool
+    guards: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)  # of the programs, by name
     stopped: list[int] = field(default_factory=list)  # processes below a part that were stopped one by one
     strangers: list[asyncio.StreamWriter] = field(default_factory=list)  # connections that use a database up
     guests: list[Any] = field(default_factory=list)  # connections with a transaction open

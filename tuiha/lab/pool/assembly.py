@@ -8,6 +8,7 @@ import json
 import os
 import random
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,6 +172,7 @@ class PoolOptions:
     users: int = 200
     load: bool = True
     ledger: str = "file"  # or "etcd"
+    guards: int = 0
 
 
 Say = Callable[[str], None]
@@ -226,8 +228,20 @@ class Assembly:
         if self._options.load:
             await self._nursery.release(LOAD)
         self._nursery.close()
+        self._start_guards()
         take_orphans_in(False)
         self._say(f"the pool answers after {_since(began)}")
+
+    def _start_guards(self) -> None:
+        """Guards act for the operator who started the pool, so they run as that user."""
+        for number in range(1, self._options.guards + 1):
+            command = self._guard(f"g{number}")
+            self._commands[f"g{number}"] = lambda command=command: command  # type: ignore[misc]
+            self._children.start(f"g{number}", command)
+
+    def _guard(self, name: str) -> ChildCommand:
+        argv = (sys.executable, "-m", "tuiha", "guard", name, "--config", str(self._layout.config))
+        return ChildCommand(argv, cwd=self._layout.folder, env=os.environ, ours=True)
 
     async def _start_etcd(self) -> None:
         """Start the etcd that the ledger is in, if it is; it elects itself while the databases are made."""
@@ -265,7 +279,7 @@ class Assembly:
         place = self._etcd or etcd.NoEtcd(self._layout)
         self._layout.publish(self._layout.config, configuration.text(
             self._layout, identifier, self._servers, self._pair, self._sprayers, self._mail.ports,
-            self._options.users, place.settings()), everyone=True)
+            self._options.users, place.settings(), self._options.guards > 0), everyone=True)
         if self._etcd is not None:
             endpoint = self._etcd.endpoint
             await self._until(etcd.NAME, lambda: etcd.answers(endpoint))

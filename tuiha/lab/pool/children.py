@@ -51,6 +51,7 @@ class ChildCommand:
     talks: bool = False  # its standard input and output are pipes; else nothing and its log
     ends: bool = False  # it is done when it ends with exit code 0
     files: tuple[int, ...] = ()  # file descriptors that it inherits
+    ours: bool = False  # it runs as the supervisor's own user: it acts for operators, and reads what is theirs
 
 
 class Adopted:
@@ -150,14 +151,14 @@ class Children:
             if os.getppid() != parent:
                 os._exit(1)
 
-        account = self._account
+        account = None if command.ours else self._account
         log = self.open_log(name)
         try:
             return subprocess.Popen(
                 list(command.argv), cwd=command.cwd, env=dict(command.env),
                 stdin=subprocess.PIPE if command.talks else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if command.talks else log, stderr=log, pass_fds=command.files,
-                process_group=0, umask=0o077, preexec_fn=before_exec,
+                process_group=0, umask=0o022 if command.ours else 0o077, preexec_fn=before_exec,
                 user=None if account is None else account.uid,
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else [],

@@ -11,6 +11,10 @@ from tuiha.lab.pool.layout import Layout
 POOL = "demo"
 _DEVICES = 10_000  # of one user: a drill's witness registers each device once, under a new name
 
+ORDERS: Mapping[str, Mapping[str, str]] = {  # of a pool's guard: short ones, for its hosts are one
+    "failover": {"after": "3s"}, "degrade": {"after": "3s"}, "rejoin": {"after": "15s"}, "protect": {"after": "5s"},
+}
+
 _HEAD = """\
 # The configuration of an embedded pool, written by tuiha; it goes when the pool does.
 # config/pool.example.yaml explains every key. Secrets are in files beside this one.
@@ -19,8 +23,11 @@ _HEAD = """\
 
 def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pair: postgres.Pair,
          sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int], users: int,
-         ledger: Mapping[str, Any]) -> str:
-    """The YAML document. Servers are sized so that the pool can do without one of them, with a quarter to spare."""
+         ledger: Mapping[str, Any], guard: bool = False) -> str:
+    """The YAML document; with `guard` it gives guards all their orders.
+
+    Servers are sized so that the pool can do without one of them, with a quarter to spare.
+    """
     import yaml
 
     capacity = max(10, -(-5 * users // (4 * max(1, len(servers) - 1))))
@@ -43,6 +50,8 @@ def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pai
         "limits": {"devices": _DEVICES},
         "recording": {"path": "recording.sqlite"},  # it goes with the pool
     }
+    if guard:
+        sections["guard"] = {name: dict(order) for name, order in ORDERS.items()}
     return _HEAD + yaml.safe_dump(sections, sort_keys=False, width=110)
 
 

@@ -245,6 +245,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--no-load", action="store_true")
     parser.add_argument("--ledger", choices=("file", "etcd"), default="file")
+    parser.add_argument("--guards", type=int, default=0)
     parser.add_argument("--announce", action="store_true", help="be the pool that commands find")
     parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     arguments = parser.parse_args()
@@ -252,7 +253,8 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    options = PoolOptions(arguments.servers, arguments.users, not arguments.no_load, arguments.ledger)
+    options = PoolOptions(arguments.servers, arguments.users, not arguments.no_load, arguments.ledger,
+                          arguments.guards)
     return asyncio.run(_run(options, arguments.announce, arguments.lifeline))
 
 

@@ -31,6 +31,7 @@ from tuiha.model.check.facts import (
 )
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.check.grants import too_much
+from tuiha.model.check.guard import guard_findings
 from tuiha.model.check.inspection import DatabaseInspection, Inspection, RoleRights
 from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import same_name
@@ -64,7 +65,7 @@ def advice(look: Look, stand: ActiveStanding, seen: Inspection) -> tuple[Finding
     """All that the doctor finds."""
     return (*_settings(look, seen), *_rights(stand, seen), *_access(seen), *_clocks(look, seen), *_lag(stand),
             *_capacity(look, stand, seen), *_certificates(seen), *_unverified(seen), *_files(seen),
-            *_names(look, stand, seen), *_fronts(look, seen),
+            *_names(look, stand, seen), *_fronts(look, seen), *guard_findings(look, seen),
             *database_advice(stand.active, max(len(look.servers), len(seen.capacities)),
                              seen.connections + PER_SERVER, seen))
 

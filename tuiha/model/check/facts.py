@@ -115,6 +115,11 @@ class FindingCode(StrEnum):
     LEDGER_TIMELINE = "ledger-timeline"
     OPERATION = "operation"
     STALE = "stale"
+    # Guards
+    GUARD = "guard"
+    GUARD_OFF = "guard-off"
+    GUARD_SHORT = "guard-short"
+    GUARD_ONE_HOST = "guard-one-host"
     # Pool servers
     SERVER = "server"
     NO_SERVER = "no-server"
@@ -195,6 +200,24 @@ class Number(FindingFacts):
     """How many there are."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardFact(FindingFacts):
+    """The active guard, with its orders."""
+
+    guard: str
+    orders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFact(FindingFacts):
+    """A standing order whose time is too short for what was measured. Seconds."""
+
+    order: str
+    after: float
+    least: float
+    slowest: float  # of the answers of databases and servers
 
 
 @dataclass(frozen=True, slots=True)

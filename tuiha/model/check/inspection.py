@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuiha.model.guard.report import StandingOrders
 from tuiha.model.users.mailboxes import Mailbox
 
 
@@ -156,3 +157,5 @@ class Inspection:
     fronts: tuple[Front, ...] = ()
     spelling: str = ""  # the rule of the configuration, in words
     unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted
+    orders: StandingOrders | None = None  # of guards
+    ledger_file: bool = False  # the ledger is a file: guards run on its host alone

@@ -18,6 +18,7 @@ class Group(StrEnum):
     MAIL = "mail"
     SERVERS = "servers"  # which server monitors which user
     ACCESS = "access"  # users and devices that are refused
+    GUARD = "guard"  # what guards may do
     POOL = "pool"  # what another operation left
 
 
@@ -186,6 +187,7 @@ IN_FLIGHT = Option("in-flight", "users of one server that move at a time", Form.
 TRIGGER = Option("trigger", "so far off its share a server starts it", Form.NUMBER, 0.15, 0.0, 10.0)
 BAND = Option("band", "so much over its share is still good", Form.NUMBER, 0.05, 0.0, 10.0)
 REASON = Option("reason", "why; the pool keeps it", most=LONGEST_REASON)
+FOR = Option("for", "minutes that no guard acts", Form.NUMBER, 60.0, 1.0, 10_080.0)
 WITHOUT = Option("without", "pool servers that are not waited for", Form.NAMES)
 WAY = Option("way", "how it is ended, when the databases allow more than one way", Form.CHOICE,
              choices=("release", "back", "finish"))
@@ -223,6 +225,12 @@ OPERATIONS: Mapping[str, Operation] = {one.name: one for one in (
               takes("SERVER")),
     Operation("reclaim", Group.POOL, "end an operation whose runner, folder or host is gone; give the pool back",
               "reclaim", takes("[OPERATION]"), (WAY,)),
+    Operation("pause-guard", Group.GUARD, "let no guard act for a while", "pause the guard", options=(FOR, REASON),
+              opposite="resume-guard", shell="guard pause"),
+    Operation("resume-guard", Group.GUARD, "let guards act again", "let the guard act again", opposite="pause-guard",
+              shell="guard resume"),
+    Operation("acknowledge-guard", Group.GUARD, "you have seen what a guard did: it may fail over again",
+              "acknowledge the guard", shell="guard ack"),
     Operation("disable-user", Group.ACCESS, "refuse a user on every server; nothing is lost", "disable",
               takes("USER"), (REASON,), "enable-user", shell="users disable"),
     Operation("enable-user", Group.ACCESS, "accept a disabled user again", "enable", takes("USER"),

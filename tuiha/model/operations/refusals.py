@@ -49,6 +49,12 @@ class Refused(Code):
     NO_REASON = "refused.no-reason"
     NO_RIGHT = "refused.no-right"  # server, why
     NO_LEDGER = "refused.no-ledger"
+    NO_GUARD_LEDGER = "refused.no-guard-ledger"
+    NO_GUARD_ORDERS = "refused.no-guard-orders"
+    NOT_PAUSED = "refused.not-paused"
+    NOTHING_TO_ACKNOWLEDGE = "refused.nothing-to-acknowledge"
+    NOT_ACTIVE = "refused.not-active"  # guard, why
+    GUARD_PAUSED = "refused.guard-paused"  # by, seconds
     NOT_TOLD = "refused.not-told"  # plan, operation, again
     # Of the ledger and other operations
     BUSY = "refused.busy"  # operation, kind, host, words

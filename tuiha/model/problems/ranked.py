@@ -26,6 +26,7 @@ from tuiha.model.codes import (
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
 from tuiha.model.operations.intent import takes_from
 from tuiha.model.problems.databases import after_rogue, database_problems
+from tuiha.model.problems.guard import guard_problems
 from tuiha.model.problems.mail import mail_problems
 from tuiha.model.problems.operation import first_of, operation_problems
 from tuiha.model.problems.servers import server_problems
@@ -43,7 +44,7 @@ _KIND = {NodeKind.POOL: 0, NodeKind.DATABASE: 1, NodeKind.SERVER: 2, NodeKind.SP
 def problems(scene: Scene, previous: Snapshot | None) -> tuple[Problem, ...]:
     """Find and rank all problems; one that was there before keeps its time."""
     found = [*_pool(scene), *database_problems(scene), *server_problems(scene), *_sprayers(scene),
-             *mail_problems(scene), *_ledger(scene), *_operation(scene)]
+             *mail_problems(scene), *_ledger(scene), *_operation(scene), *guard_problems(scene.look)]
     dated = _dated(_in_turn(scene, found), previous, scene.look)
     return tuple(sorted(dated, key=lambda p: (_SEVERITY[p.severity], _KIND[p.kind], natural(p.subject))))
 

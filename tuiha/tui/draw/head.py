@@ -16,8 +16,8 @@ from tuiha.tui.draw.marks import DOWN, IDLE, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, width_of
 from tuiha.tui.draw.view import View
+from tuiha.words import guard, problems, states
 from tuiha.words import next as following
-from tuiha.words import problems, states
 from tuiha.words.states import served, serving
 
 VERDICT_STYLES: dict[Verdict, str] = {
@@ -100,11 +100,15 @@ def _served(snapshot: Snapshot, now: float) -> list[Span]:
 def _standing(snapshot: Snapshot) -> list[list[Span]]:
     """The rest of line 1; while nobody is served nothing of it matters."""
     groups: list[list[Span]] = []
+    if snapshot.guard is not None:
+        acts = snapshot.guard.report is not None and not snapshot.guard.to_acknowledge \
+            and snapshot.guard.notes.paused(snapshot.at) is None
+        groups.append([(guard.state(snapshot.guard, snapshot.at), "well" if acts else "warning bold")])
     if snapshot.unserved_since is not None and snapshot.held_by is None:
         return groups
     if snapshot.protection:
         style = "well" if snapshot.protection is Protection.PROTECTED else "warning bold"
-        groups.append([(snapshot.protection, style)])
+        groups.insert(0, [(snapshot.protection, style)])
     if snapshot.users is not None:
         groups.append([(figures.count(snapshot.users), "text"), (" users", "quiet")])
     if snapshot.epoch is not None:

@@ -81,6 +81,26 @@ def _silent(snapshot: Snapshot) -> Iterable[Sample]:
     return [] if found is None else [({"kind": found.kind}, found.silent)]
 
 
+def _guard(snapshot: Snapshot) -> Iterable[Sample]:
+    found = snapshot.guard
+    if found is None:
+        return []
+    states = {"paused": found.notes.paused(snapshot.at) is not None, "off": found.report is None,
+              "acknowledge": found.to_acknowledge, "active": True}
+    first = next(state for state, is_so in states.items() if is_so)
+    return [({"state": state}, float(state == first)) for state in states]
+
+
+def _orders(snapshot: Snapshot) -> Iterable[Sample]:
+    report = None if snapshot.guard is None else snapshot.guard.report
+    return [] if report is None else [({"order": str(one.order)}, one.wait) for one in report.outlook]
+
+
+def _acts(snapshot: Snapshot) -> Iterable[Sample]:
+    acts = () if snapshot.guard is None else snapshot.guard.notes.acts
+    return [({"order": order}, at) for order, at in {str(act.order): act.at for act in acts}.items()]
+
+
 def _attached(snapshot: Snapshot) -> Iterable[Sample]:
     return [({"server": s.name, "database": s.database or ""}, 1.0 if s.database else None) for s in snapshot.servers]
 
@@ -111,6 +131,9 @@ FAMILIES: tuple[Family, ...] = (
            _operation),
     Family("tuiha_pool_operation_step", "The step of the operation that has the pool", _step),
     Family("tuiha_pool_operation_silent_seconds", "Since the last sign of life of its runner", _silent),
+    Family("tuiha_pool_guard", "1 for the state of the pool's guards; nothing where they have no orders", _guard),
+    Family("tuiha_pool_guard_wait_seconds", "Until the active guard gives this order", _orders),
+    Family("tuiha_pool_guard_acted_timestamp_seconds", "When a guard last gave this order", _acts),
     Family("tuiha_pool_seen_timestamp_seconds", "When this was seen", _pool(lambda s: s.at)),
     Family("tuiha_server_state", "1 for the state that a pool server is in", _state("servers", "server")),
     Family("tuiha_server_alive", "1: its heartbeat is inside the window",

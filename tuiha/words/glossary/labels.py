@@ -45,6 +45,10 @@ TERMS: Mapping[str, GlossaryEntry] = {
     "fence": _E("To make sure that a database or a server cannot serve any more."),
     "generation": _E(
         "The number of a user's binding. A server that has an old number cannot record mail for that user."),
+    "guard": _E(
+        "A process that acts on the loss of a database without an operator, under the orders of the configuration. "
+        "It starts the same operations as an operator, and overrides no check.",
+        "A lost database stops writes for seconds, and not until an operator acts."),
     "heartbeat": _E("The row that each server writes every second. The other servers see by it that it is alive."),
     "hold": _E("To let requests wait while the active database changes, instead of refusing them.",
                "A short wait, at most `hold.seconds`."),

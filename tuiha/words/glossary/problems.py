@@ -47,6 +47,18 @@ PROBLEMS: Mapping[ProblemCode, ProblemEntry] = {
         "Patroni is in maintenance mode: it promotes no database and starts none.",
         "Nothing now. If the primary is lost, the outage lasts until an operator acts.",
         "If the maintenance is finished, end it: `patronictl resume`."),
+    ProblemCode.GUARD_OFF: _warning(
+        "The configuration gives guards orders, but no guard is active.",
+        "Nothing now. If a database is lost, the outage lasts until an operator acts.",
+        "Start a guard on its host: `systemctl start tuiha-guard`, or `tuiha guard`."),
+    ProblemCode.GUARD_PAUSED: _note(
+        "An operator paused the guard. It looks, and does not act.",
+        "Nothing now. If a database is lost, the outage lasts until an operator acts.",
+        "When your work is done: `tuiha guard resume`. The pause also ends at the time that is shown."),
+    ProblemCode.GUARD_HELD: _note(
+        "A guard failed over. It does not fail over again until an operator has acknowledged it, or its time is over.",
+        "Nothing now. If the primary is lost again, the outage lasts until an operator acts.",
+        "Find out why the first database was lost. Then: `tuiha guard ack`."),
     ProblemCode.OPERATION_RUNNING: _note(
         "An operation is changing the pool. Other operations must wait until it ends.",
         "Only what its plan announced, for example requests that wait during a switchover.",

@@ -39,7 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=whole(1, 86400), metavar="S",
                         help=f"end after so many seconds (with --headless: {SECONDS})")
     parser.add_argument("--json", action="store_true", help="with --headless: print one JSON object (tuiha.demo/1)")
+    add_guard(parser)
     add_looks(parser)
+
+
+def add_guard(parser: argparse.ArgumentParser) -> None:
+    """Add --guard."""
+    parser.add_argument("--guard", action="store_true",
+                        help="with a guard, which acts on the loss of a database")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +66,8 @@ def _dashboard(arguments: argparse.Namespace) -> int:
 
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha demo --headless` does without", exits.USAGE)
-    pool = EmbeddedPool(arguments.servers, arguments.users, load=True, announce=True, say=say)
+    pool = EmbeddedPool(arguments.servers, arguments.users, load=True, announce=True, say=say,
+                        guards=int(arguments.guard))
     with InBackground(pool.open, pool.close) as starting:
         # While the parts of the pool start in processes of their own, this one imports what it will need.
         from tuiha.cli.logfile import log_to_file
@@ -129,7 +137,8 @@ async def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from tuiha.lab.embedded import EmbeddedPool
 
     seconds = arguments.seconds or SECONDS
-    async with EmbeddedPool(arguments.servers, arguments.users, load=False, say=say) as pool:
+    async with EmbeddedPool(arguments.servers, arguments.users, load=False, say=say,
+                            guards=int(arguments.guard)) as pool:
         return await _load(pool, seconds)
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from tuiha.cli import exits
 from tuiha.cli.arguments import whole
+from tuiha.cli.commands.run.demo import add_guard
 from tuiha.cli.output.streams import put, say
 
 HELP = """Start an embedded pool in the background: real PostgreSQL, HAProxy, IMAP and pool servers on this machine,
@@ -18,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--users", type=whole(1, 5000), default=200, metavar="N", help="users (200)")
     parser.add_argument("--ledger", choices=("file", "etcd"), default="file",
                         help="where the pool's record is: in a file, or in an etcd of its own (needs tuiha[etcd])")
+    add_guard(parser)
     parser.add_argument("--no-load", action="store_true", help="without devices and mail")
 
 
@@ -28,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tuiha.lab.embedded import EmbeddedPool, RunningAlready, StartError
 
     pool = EmbeddedPool(arguments.servers, arguments.users, load=not arguments.no_load,
-                        announce=True, background=True, say=say, ledger=arguments.ledger)
+                        announce=True, background=True, say=say, ledger=arguments.ledger,
+                        guards=int(arguments.guard))
     try:
         asyncio.run(pool.open())
     except RunningAlready as error:

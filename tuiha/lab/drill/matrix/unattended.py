@@ -61,8 +61,8 @@ _DATABASES = (
 
 def table() -> Mapping[str, Scenario]:
     """Name -> scenario, in the order in which they run."""
-    from tuiha.lab.drill.matrix import control, databases, herd, mailboxes, network, operations, servers, users
+    from tuiha.lab.drill.matrix import control, databases, guards, herd, mailboxes, network, operations, servers, users
 
     every = (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES, *operations.ALL, *network.ALL, *databases.ALL, *servers.ALL,
-             *control.ALL, *users.ALL, *mailboxes.ALL, *herd.ALL)
+             *control.ALL, *users.ALL, *mailboxes.ALL, *herd.ALL, *guards.ALL)
     return {scenario.name: scenario for scenario in every}

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiha.model.facts import DatabaseFacts, Snapshot
+from tuiha.model.operations.intent import Condition
 from tuiha.model.operations.plans import CheckVerdict
+from tuiha.model.problems.operation import running
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import state_mark
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, spread, width_of
 from tuiha.tui.operations.lines.plan import loss_style, title_of, user_parts, wanted
+from tuiha.words.guard import countdown
 from tuiha.words.plans import changed, no_return, outage
 from tuiha.words.step_names import step_name
 
@@ -56,8 +59,8 @@ def above_entry(sight: ConfirmSight, width: int, room: int) -> list[Line]:
                "bad bold" if plan.point_of_no_return else "text"),
         *_reason(sight, width),
     ]
-    asked = _void(sight, width) if sight.void else [
-        *_refused(sight, width), *_done(sight, width), *_asked(sight, width)]
+    asked = [*_same(sight, width), *(_void(sight, width) if sight.void else [
+        *_refused(sight, width), *_done(sight, width), *_asked(sight, width)])]
     for gap in ([BLANK], []):
         lines = [*top, *gap, *picture, *(gap if picture else ()), *facts, *gap, *asked]
         if len(lines) <= room:
@@ -74,6 +77,19 @@ def below_entry(sight: ConfirmSight, width: int) -> list[Line]:
     more = f"   then {len(later)} more: {', then '.join(later)}" if later else ""
     hint = f"Type it by hand, as fast as you usually type. Pasting is blocked.{more}"
     return [Line(fit(((f" {part}", "quiet"),), width)) for part in wrapped(hint, width - 2)]
+
+
+def _same(sight: ConfirmSight, width: int) -> list[Line]:
+    """That another one has begun the same, or that a guard is about to."""
+    snapshot, kind = sight.snapshot, sight.plan.kind
+    found = running(snapshot)
+    if found is not None and found.kind == kind and found.condition is Condition.RUNNING:
+        return [Line(fit(((f" {found.owner} has begun {kind}: operation {found.id}", "armed bold"),), width))]
+    report = snapshot.guard.report if snapshot is not None and snapshot.guard is not None else None
+    if report is None:
+        return []
+    return [Line(fit(((f" guard {report.name}: {countdown(one)}", "armed"),), width))
+            for one in report.outlook if one.order == kind]
 
 
 def _fact(label: str, text: str, width: int, style: str = "text") -> list[Line]:

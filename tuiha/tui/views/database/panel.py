@@ -14,6 +14,7 @@ from tuiha.tui.draw.marks import DOWN, OK, state_mark
 from tuiha.tui.draw.plots import Metric, Plotted, seconds, size
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
+from tuiha.words import guard
 
 LABEL = 11  # cells of a label
 NARROW = 38  # cells for a database: with fewer the labels are shorter
@@ -70,6 +71,21 @@ def panel_lines(snapshot: Snapshot, width: int, room: int) -> list[Line]:
     if room - len(lines) > 0:
         lines.append(BLANK)
     return lines[:room]
+
+
+def guard_lines(snapshot: Snapshot, width: int, room: int) -> list[Line]:
+    """The guard: its orders; of each order that it thinks of how it stands, and the evidence. In `room` lines."""
+    record = snapshot.guard
+    if record is None:
+        return []
+    state = guard.state(record, snapshot.at)
+    orders = "" if record.report is None else f"  may {', '.join(record.report.orders)}"
+    lines: list[Sequence[Span]] = [((f" {state.upper()[:5]}", "heading"), (f"{state[5:]}{orders}", "text"))]
+    for outlook in () if record.report is None else record.report.outlook:
+        lines.append((("   ", "text"), (guard.countdown(outlook), "warning bold" if outlook.held else "armed bold")))
+        there = ", ".join(guard.there(outlook, sign) for sign in outlook.signs)
+        lines.append((("   ", "text"), (f"{OK} ", "well"), (there, "quiet")))
+    return [Line(fit(spans, width)) for spans in lines[:room]]
 
 
 def _facts(database: DatabaseFacts, snapshot: Snapshot, before: str, label: int, width: int) -> list[tuple[Span, ...]]:

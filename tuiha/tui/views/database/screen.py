@@ -10,7 +10,7 @@ from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.views.database.matrix import FIELDS, ORDERS, MatrixItem, matrix_items, matrix_sheet, names_of
-from tuiha.tui.views.database.panel import pair_plots, panel_lines
+from tuiha.tui.views.database.panel import guard_lines, pair_plots, panel_lines
 from tuiha.tui.views.nodes.screen import NodeView
 
 CONTENT = Content(matrix_sheet(("", "")), ORDERS, FIELDS, "word !word state:cut db:db2 waiting>0")
@@ -39,7 +39,8 @@ class DatabaseScreen(NodeView[MatrixItem]):
         if view.snapshot is None:
             return ()
         wanted = max(PANEL_LEAST, min(PANEL_MOST, room - TABLE_AND_PLOTS))
-        return (rule(width), *panel_lines(view.snapshot, width, wanted))[:room]
+        told = guard_lines(view.snapshot, width, max(1, room - wanted - 1))
+        return (rule(width), *panel_lines(view.snapshot, width, wanted - len(told)), *told)[:room]
 
     def below(self, view: View, width: int, room: int) -> Sequence[Line]:
         """Plots: as many and as high as there is room for, bytes and seconds behind first."""

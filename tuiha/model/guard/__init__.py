@@ -1,0 +1,1 @@
+"""The guard: standing orders under which a process starts an operator's operations."""

@@ -12,8 +12,7 @@ import pytest
 from tests.doubles.imap_script import ok, talking
 from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Cluster, cluster
 from tuiha.drivers.mail import idle
-from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, Security
-from tuiha.drivers.mail.delegation import log_in_for
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, Security, log_in_for
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 

@@ -16,8 +16,7 @@ from tuiha.config.load import load
 from tuiha.config.plugins import DriverKind, find, offered
 from tuiha.config.settings import Pool
 from tuiha.drivers.conformance import DATABASE, ContractOutcome
-from tuiha.drivers.factory import open_drivers, server_opener
-from tuiha.drivers.installed import imported
+from tuiha.drivers.factory import imported, open_drivers, server_opener
 from tuiha.drivers.site import Site
 from tuiha.model.reports import BackendState, DatabaseReport, DatabaseRole, ServerState, SprayerReport
 

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from tuiha.pooldb.clock import boottime
-from tuiha.pooldb.leases import lease_end, oldest_renewal
+from tuiha.pooldb.leases import boottime, lease_end, oldest_renewal
 
 
 def test_a_lease_ends_by_a_clock_that_may_be_slower() -> None:

@@ -29,7 +29,7 @@ from tests.proof.virtual import Clock, VirtualLoop
 from tests.proof.world import World
 from tuiha.drivers.protocols import Conflict
 from tuiha.model.reports import Standby
-from tuiha.pooldb import clock
+from tuiha.pooldb import leases
 from tuiha.server.database import gate
 from tuiha.server.database.gate import Gate
 
@@ -68,7 +68,7 @@ async def _degrade(world: World) -> None:
 async def _run(seed: int, waits: bool) -> Outcome:
     world = World(seed)
     witness = Witness(world)
-    with mock.patch.object(asyncpg, "connect", world.connect), mock.patch.object(clock, "time", Clock):
+    with mock.patch.object(asyncpg, "connect", world.connect), mock.patch.object(leases, "time", Clock):
         servers = [Server(name, world, witness) for name in ("s1", "s2")]
         for work in (world.replicate(), *(server.run() for server in servers)):
             world.spawn(work)

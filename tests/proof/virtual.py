@@ -44,7 +44,7 @@ PROCESS: ContextVar[Process] = ContextVar("process")
 
 
 class Clock:
-    """Stands in for the module `time` in `tuiha.pooldb.clock`: each process has a clock of its own speed."""
+    """Stands in for the module `time` in `tuiha.pooldb.leases`: each process has a clock of its own speed."""
 
     CLOCK_BOOTTIME = 0
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuiha.config import secrets
-from tuiha.config.plugins import DriverKind
-from tuiha.drivers.installed import imported
+from tuiha.config.errors import ConfigError, ConfigProblem
+from tuiha.config.plugins import DriverKind, find
 from tuiha.drivers.protocols import (
     DatabaseDriver,
     LedgerDriver,
@@ -21,6 +21,29 @@ from tuiha.drivers.site import Site
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
+
+
+class Opener(Protocol):
+    """The object behind an entry point: a class, or a function."""
+
+    def __call__(self, settings: Any, site: Site, /) -> Any:
+        """Make the driver of one part of the pool. `settings`: that part's own. Nothing is connected yet."""
+
+
+def imported(kind: DriverKind, name: str, field: str) -> Opener:
+    """The opener of the driver `name`. Raises ConfigError, naming `field`, when it cannot be imported."""
+    entry = find(kind, name)
+    if entry is None:
+        raise ConfigError(
+            ConfigProblem(f"there is no driver '{name}' any more", "install the package that offers it", field)
+        )
+    try:
+        found: Opener = entry.load()
+    except Exception as error:  # noqa: BLE001 - a foreign module may fail in any way
+        raise ConfigError(ConfigProblem(
+            f"the driver '{name}' cannot be imported: {type(error).__name__}: {error}",
+            f"mend or remove the package that offers {entry.value}", field)) from None
+    return found
 
 
 @dataclass(frozen=True)

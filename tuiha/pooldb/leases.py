@@ -7,8 +7,18 @@ it lasts. A lease that was never released ends by itself, counted from before it
 from __future__ import annotations
 
 import hashlib
+import time
 
 from tuiha.pooldb.connection import Connection
+
+
+def boottime() -> float:
+    """Seconds since the machine started, suspended time included.
+
+    A server that was suspended must find its lease gone when it wakes; a clock that stops in suspend would not tell.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 _DRIFT = 1.01  # a clock that runs one in a hundred slower is broken
 

@@ -22,8 +22,7 @@ from tuiha.drivers.agents.actions import Rehearsing
 from tuiha.drivers.databases.inspection import inspect
 from tuiha.drivers.factory import server_opener
 from tuiha.drivers.ledgers.file import lock_of
-from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
-from tuiha.drivers.mail.delegation import log_in_for
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, log_in_for
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.site import Site

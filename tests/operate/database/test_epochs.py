@@ -16,7 +16,7 @@ from tuiha.operate.database.steps.roles import FenceStep
 from tuiha.operate.database.steps.servers import LetGo, leases_end
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.leases import boottime
 from tuiha.words.operations import text
 
 JOB = Job("db1", "db2", 4, 7, "7574021387012345678", "SYNC", "SWITCHING", {})

@@ -18,7 +18,7 @@ from tests.programs.docs.story import KILLED, OPERATIONS, feed_at, operations_at
 from tests.programs.docs.tape import POOL
 from tests.tui.acting import by_hand
 from tests.tui.play import at_time
-from tuiha.cli.operations.facts import facts_of
+from tuiha.cli.operations.operator import facts_of
 from tuiha.model.facts import Event, Snapshot
 from tuiha.model.users.placement import Biases, Candidate
 from tuiha.tui.app import Dashboard

@@ -41,7 +41,7 @@ from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder
 from tuiha.operate.run import apply, attempt, intent, launch, reclaim, runner, started
 from tuiha.operate.run import started as stopping
-from tuiha.pooldb import clock
+from tuiha.pooldb import leases
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool
@@ -276,7 +276,7 @@ def _stood_in(stage: Stage) -> Iterator[None]:
         for module in (apply, draft, runner, started, stopping):
             patches.enter_context(mock.patch.object(module, "open_world", world))
         for target, name, instead in (
-            (asyncpg, "connect", ground.connect), (clock, "time", Clock), (journal, "ThreadPoolExecutor", Disk),
+            (asyncpg, "connect", ground.connect), (leases, "time", Clock), (journal, "ThreadPoolExecutor", Disk),
             (os, "fsync", lambda _: None), (launch, "subprocess", processes), (launch, "threading", threads),
             (launch, "socket", sockets), (reclaim, "_process_in", lambda _: None),
         ):

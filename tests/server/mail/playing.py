@@ -16,8 +16,7 @@ from unittest.mock import patch
 
 from tests.drivers.transcripts import UNREADABLE, Transcript
 from tuiha.drivers.mail import idle
-from tuiha.drivers.mail.client import ImapClient, ImapFailure
-from tuiha.drivers.mail.delegation import log_in_for
+from tuiha.drivers.mail.client import ImapClient, ImapFailure, log_in_for
 from tuiha.drivers.mail.wire import Wire
 from tuiha.server.mail import Bound, follow, mailbox
 from tuiha.server.mail.follow import Follower, ReadAround, Tools

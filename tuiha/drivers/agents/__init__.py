@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.config.plugins import DriverKind
-from tuiha.drivers.installed import imported
+from tuiha.drivers.factory import imported
 from tuiha.drivers.protocols import Agent
 from tuiha.drivers.site import Site
 

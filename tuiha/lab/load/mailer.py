@@ -11,8 +11,7 @@ from email.utils import formatdate
 from typing import Literal
 from uuid import uuid4
 
-from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
-from tuiha.drivers.mail.delegation import log_in_for
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, log_in_for
 from tuiha.lab.load.books import DeliveredMessage, Outcome
 from tuiha.lab.load.sprayed import now
 

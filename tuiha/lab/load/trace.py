@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from tuiha.drivers.mail.client import ImapClient, ImapFailure
-from tuiha.drivers.mail.delegation import log_in_for
+from tuiha.drivers.mail.client import ImapClient, ImapFailure, log_in_for
 from tuiha.lab.load.books import plain_id
 from tuiha.lab.load.checker import CheckerFinding, LoadVerdict
 from tuiha.lab.load.database import NoDatabase, Records

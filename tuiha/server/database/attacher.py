@@ -12,8 +12,8 @@ from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import STEADY, EpochState, LedgerRecord
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import FAILED, LOST, NotNow, WrongDatabaseName, WrongLogin
+from tuiha.pooldb.leases import boottime
 from tuiha.pooldb.migrations import WrongPool
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect
 from tuiha.server.database.fence import Fence, Wires

@@ -16,8 +16,8 @@ from enum import Enum
 from typing import Any
 
 from tuiha.drivers.databases.session import opened
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import OwnConnection
+from tuiha.pooldb.leases import boottime
 from tuiha.server.database.fence import Wires
 
 

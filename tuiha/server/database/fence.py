@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.leases import boottime
 
 
 class Wires:

@@ -20,10 +20,9 @@ from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
 from tuiha.model.databases.durability import Durability, Gap, gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import Connection, given
 from tuiha.pooldb.errors import FAILED, DatabaseError
-from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT, RENEWED_TEXT
+from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT, RENEWED_TEXT, boottime
 from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect

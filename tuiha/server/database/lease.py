@@ -11,9 +11,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import FAILED
-from tuiha.pooldb.leases import RENEW, RENEWED_AGO, oldest_renewal
+from tuiha.pooldb.leases import RENEW, RENEWED_AGO, boottime, oldest_renewal
 from tuiha.pooldb.statements.epochs import EPOCH_AND_COMMITS
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from tuiha.drivers.protocols import LedgerDriver
 from tuiha.model.reports import LedgerRecord
-from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.leases import boottime
 
 T = TypeVar("T")
 

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord
-from tuiha.pooldb.clock import boottime
-from tuiha.pooldb.leases import MAY_HOLD, RELEASE, lease_end
+from tuiha.pooldb.leases import MAY_HOLD, RELEASE, boottime, lease_end
 from tuiha.pooldb.statements.epochs import FOLLOW_TIMELINE
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect

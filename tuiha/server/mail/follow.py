@@ -19,8 +19,8 @@ from tuiha.drivers.mail.client import (
     ImapFailure,
     ImapGone,
     Selected,
+    log_in_for,
 )
-from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.envelopes import FetchAnswers
 from tuiha.model.problems.mail_trouble import Trouble
 from tuiha.server.mail.cluster import Bound

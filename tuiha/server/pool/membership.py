@@ -14,10 +14,9 @@ from tuiha.config.settings import Pool
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.model.users.availability import DRAINING, availability_index, scarcest
 from tuiha.model.users.placement import Candidate
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.leases import LEAVE
+from tuiha.pooldb.leases import LEAVE, boottime
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.pooldb.statements.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
 from tuiha.pooldb.statements.servers import (

@@ -47,9 +47,8 @@ from tuiha.operate.database.stream import Stream, streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.leases import LAST_RENEWAL
+from tuiha.pooldb.leases import LAST_RENEWAL, boottime
 from tuiha.pooldb.statements.epochs import DOUBTED
 from tuiha.words.durability import reason, remedy
 

@@ -19,9 +19,8 @@ from tuiha.operate.plans.look import safe
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.leases import MAY_HOLD, lease_end
+from tuiha.pooldb.leases import MAY_HOLD, boottime, lease_end
 from tuiha.pooldb.statements.servers import ADDRESSES
 
 _STEP = 0.01

@@ -112,6 +112,9 @@ class FakeMailServer:
             if wrong := self._wrong(words, command, stage, writer in self.idling):
                 writer.write(f"{words[0] if words else '*'} BAD {wrong}\r\n".encode())
                 continue
+            if command == "AUTHENTICATE" and len(words) == 3:
+                writer.write(b"+ \r\n")
+                words.append((await reader.readline()).decode().strip())
             await self._work(command == "AUTHENTICATE")
             if command == "AUTHENTICATE":
                 user = b64decode(words[3]).split(b"\0")[0].decode()
@@ -139,7 +142,7 @@ class FakeMailServer:
             return "there is no such command"
         if stage < _FROM[command] or (command in _LOGINS and stage > Stage.GREETED):
             return "not now"
-        needed = 4 if command in _LOGINS else 3 if command in _SELECTS else 2
+        needed = 4 if command == "LOGIN" else 3 if command in (*_SELECTS, "AUTHENTICATE") else 2
         return "" if len(words) >= needed else "something is missing"
 
     async def _work(self, logs_in: bool) -> None:

@@ -156,9 +156,13 @@ WRITER_AND_READER = Workload(writes=(1, 0), reads=(0, 1))
 
 UNDER_PATRONI = Protocol(WRITER_AND_READER, promotes_first=True)
 
+WRITER = Workload(writes=(1, 0), reads=(0, 0))
+GUARDED = Protocol(WRITER, guarded=True)  # a guard starts failover, degrade, protect and rejoin whenever it likes
+
 IN_CI: Mapping[str, Protocol] = {
     "one writes, the other reads": Protocol(WRITER_AND_READER),
     "the same, under Patroni": UNDER_PATRONI,
+    "one writes, with a guard": GUARDED,
 }
 # What is confirmed before the next renewal looks may be lost; nothing is on both databases.
 WITH_HOLES = Protocol(WRITER_AND_READER, holes=True)
@@ -170,6 +174,7 @@ MORE: Mapping[str, Protocol] = {
     "both write": Protocol(Workload(writes=(1, 1), reads=(0, 0))),
     "one writes and reads, the other reads": Protocol(Workload(writes=(1, 0), reads=(1, 1))),
     "one writes twice, the other reads": Protocol(Workload(writes=(2, 0), reads=(0, 1))),
+    "one writes, the other reads, with a guard": Protocol(WRITER_AND_READER, guarded=True),
 }
 
 
@@ -197,6 +202,9 @@ ABLATIONS: Mapping[str, Ablation] = {
     "under Patroni, asynchronous replication": Ablation(replace(UNDER_PATRONI, synchronous=False), _LOST, (_SHOWN,)),
     "a lease that does not ask what commits wait for": Ablation(replace(WITH_HOLES, asks=False), _LATE),
     "a renewal remembered by who gave its lease up": Ablation(replace(_FULL, forgets=False), _LATE, (_STALE,)),
+    "a guard without compare-and-set": Ablation(replace(GUARDED, compares=False), _LOST, (one_change_at_most,)),
+    "a failover while the ledger says STALE": Ablation(replace(GUARDED, sync_only=False), _LOST),
+    "a protect that waits for no row": Ablation(replace(GUARDED, catches_up=False), _LOST),
 }
 
 

@@ -7,7 +7,7 @@ stopped processes and a killed coordinator are. The first line of a docstring is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.proof.state import (
@@ -18,6 +18,9 @@ from tests.proof.state import (
     Failover,
     Ledger,
     Link,
+    Order,
+    Protect,
+    Rejoin,
     Renewal,
     Request,
     Server,
@@ -47,6 +50,10 @@ class Protocol:
     holes: bool = False  # somebody changes what commits of db1 wait for
     asks: bool = True  # a renewal counts only while commits wait for db2, or db2 knows that they do not
     promotes_first: bool = False  # as Patroni does: db2 is promoted at once, and its epoch begins after the wait
+    guarded: bool = False  # a guard starts anything that the ledger allows, at any time, with or without evidence
+    compares: bool = True  # the guard starts by compare-and-set: not when the ledger changed since it decided
+    sync_only: bool = True  # no failover while the ledger says STALE
+    catches_up: bool = True  # protect ends when db2 has every row
 
     def longest(self, index: int) -> int:
         """Ticks from sending a renewal until this server's own clock sees that lease end."""
@@ -141,6 +148,16 @@ def confirms_alone(protocol: Protocol, state: State) -> bool:
     return not protocol.synchronous or state.hole or state.degrade is Degrade.DONE
 
 
+def works(state: State) -> bool:
+    """Whether db1's main process runs as a primary's."""
+    return not state.dying and not stopped(state)
+
+
+def stopped(state: State) -> bool:
+    """Whether db1 was stopped, to follow db2: it executes nothing for the pool."""
+    return state.rejoin is not Rejoin.NOT_BEGUN
+
+
 # A pool server: its lease
 
 
@@ -157,7 +174,7 @@ def renewal_is_confirmed(protocol: Protocol, state: State, index: int, server: S
     renewal = server.renewal
     if renewal is None or renewal.confirmed:
         return None
-    if server.moved or (not state.dying and (confirms_alone(protocol, state) or streaming(state))):
+    if server.moved or (works(state) and (confirms_alone(protocol, state) or streaming(state))):
         return state._replace(servers=put(state, index, server._replace(renewal=Renewal(renewal.age, True))))
     return None
 
@@ -195,7 +212,7 @@ def lease_is_given_up(protocol: Protocol, state: State, index: int, server: Serv
 
 def server_moves(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """reads the ledger and attaches to db2"""
-    if state.ledger is not Ledger.CHANGED or server.moved:
+    if state.ledger < Ledger.CHANGED or server.moved:
         return None
     moved = server._replace(moved=True, lease=0, renewal=None, gave_up=False, request=None)
     return state._replace(servers=put(state, index, moved))
@@ -224,7 +241,7 @@ def read_begins(_protocol: Protocol, state: State, index: int, server: Server) -
 def statement_executes(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """'s statement is executed by the database"""
     request = server.request
-    if request is None or request.stage is not Stage.SENT:
+    if request is None or request.stage is not Stage.SENT or (stopped(state) and not server.moved):
         return None
     late = not server.moved and protocol.over(state)
     if not request.writes:
@@ -242,7 +259,7 @@ def statement_executes(protocol: Protocol, state: State, index: int, server: Ser
 
 def commit_is_confirmed(protocol: Protocol, state: State, index: int, _server: Server) -> State | None:
     """'s row becomes visible on db1, its commit confirmed"""
-    if state.dying:
+    if not works(state):
         return None
     safe = union(state.log) if confirms_alone(protocol, state) else union(state.log[: state.received])
     more = safe & rows_of(index) & ~state.visible
@@ -252,7 +269,7 @@ def commit_is_confirmed(protocol: Protocol, state: State, index: int, _server: S
 def commit_is_answered(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """hears that its commit is done"""
     request = server.request
-    if request is None or request.stage is not Stage.EXECUTED or not request.rows & state.visible or state.dying:
+    if request is None or request.stage is not Stage.EXECUTED or not request.rows & state.visible or not works(state):
         return None
     answered = request._replace(stage=Stage.ANSWERED)
     return state._replace(servers=put(state, index, server._replace(request=answered)))
@@ -279,7 +296,7 @@ def answer_is_proved(protocol: Protocol, state: State, index: int, server: Serve
     request = server.request
     if not protocol.proves or request is None or request.writes or request.stage is not Stage.ANSWERED:
         return None
-    if state.dying and not server.moved:
+    if not works(state) and not server.moved:
         return None
     return state._replace(servers=put(state, index, server._replace(request=request._replace(stage=Stage.PROVED))))
 
@@ -310,10 +327,56 @@ def answer_is_discarded(_protocol: Protocol, state: State, index: int, server: S
 # The coordinator, and somebody who degrades
 
 
-def failover_begins(_protocol: Protocol, state: State) -> State | None:
+def written(state: State, **changes: object) -> State:
+    """The state after something was written into the ledger: what the guard read there is outdated."""
+    return state._replace(fresh=False, **changes)  # type: ignore[arg-type]
+
+
+def failover_allowed(protocol: Protocol, state: State) -> bool:
+    """Whether the ledger lets a failover begin: nothing is under way, and db2 has every acknowledged row."""
+    return (state.failover is Failover.NOT_BEGUN and state.ledger is Ledger.SYNC) or (
+        not protocol.sync_only and _alone(state))
+
+
+def degrade_allowed(_protocol: Protocol, state: State) -> bool:
+    """Whether the ledger lets a degrade begin."""
+    return state.failover is Failover.NOT_BEGUN and state.ledger is Ledger.SYNC
+
+
+def protect_allowed(_protocol: Protocol, state: State) -> bool:
+    """Whether the ledger lets a protect begin: the active database is alone, and the other one follows it."""
+    return _alone(state) or (state.ledger is Ledger.CHANGED and state.rejoin is Rejoin.DONE)
+
+
+def rejoin_allowed(_protocol: Protocol, state: State) -> bool:
+    """Whether the ledger lets db1 be brought back."""
+    return state.ledger is Ledger.CHANGED and state.rejoin is Rejoin.NOT_BEGUN
+
+
+def _alone(state: State) -> bool:
+    """Whether db1 is active alone, and nothing is under way."""
+    at_rest = state.failover is Failover.NOT_BEGUN and state.protect is Protect.NOT_BEGUN
+    return at_rest and state.ledger is Ledger.STALE and state.degrade is not Degrade.BEGUN
+
+
+def _protect(state: State) -> State:
+    if state.ledger is Ledger.CHANGED:  # db1 follows already, and waiting for it is one step
+        return written(state, ledger=Ledger.WHOLE)
+    return written(state, protect=Protect.INTENT)
+
+
+# What the ledger asks for, and the state after the intent was written.
+OPERATIONS: Mapping[Order, tuple[Callable[[Protocol, State], bool], Callable[[State], State]]] = {
+    Order.FAILOVER: (failover_allowed, lambda state: written(state, failover=Failover.INTENT)),
+    Order.DEGRADE: (degrade_allowed, lambda state: written(state, degrade=Degrade.BEGUN, ledger=Ledger.STALE)),
+    Order.PROTECT: (protect_allowed, _protect),
+    Order.REJOIN: (rejoin_allowed, lambda state: written(state, rejoin=Rejoin.INTENT)),
+}
+
+
+def failover_begins(protocol: Protocol, state: State) -> State | None:
     """coordinator: writes its intent to failover into the ledger"""
-    free = state.failover is Failover.NOT_BEGUN and state.ledger is Ledger.SYNC
-    return state._replace(failover=Failover.INTENT) if free else None
+    return written(state, failover=Failover.INTENT) if failover_allowed(protocol, state) else None
 
 
 def secondary_stops_receiving(_protocol: Protocol, state: State) -> State | None:
@@ -336,14 +399,14 @@ def ledger_names_secondary(protocol: Protocol, state: State) -> State | None:
     """coordinator: records epoch 2 on db2 in the ledger"""
     if state.failover is not Failover.PROMOTED or (protocol.promotes_first and not protocol.nobody_is_left(state)):
         return None
-    return state._replace(failover=Failover.RECORDED, ledger=Ledger.CHANGED, since_cut=0)
+    return written(state, failover=Failover.RECORDED, ledger=Ledger.CHANGED, since_cut=0)
 
 
 def degrade_is_recorded(protocol: Protocol, state: State) -> State | None:
     """degrade: db2 is out of reach; the ledger turns from SYNC to STALE"""
-    free = state.failover is Failover.NOT_BEGUN and state.ledger is Ledger.SYNC
-    if protocol.by_ledger and free and state.link is Link.BROKEN and state.degrade is Degrade.NOT_BEGUN:
-        return state._replace(degrade=Degrade.BEGUN, ledger=Ledger.STALE)
+    free = degrade_allowed(protocol, state) and state.degrade is Degrade.NOT_BEGUN
+    if protocol.by_ledger and free and state.link is Link.BROKEN:
+        return written(state, degrade=Degrade.BEGUN, ledger=Ledger.STALE)
     return None
 
 
@@ -356,13 +419,65 @@ def degrade_begins_unrecorded(protocol: Protocol, state: State) -> State | None:
 
 def degrade_ends(_protocol: Protocol, state: State) -> State | None:
     """degrade: db1 confirms commits without db2 from now on"""
-    return state._replace(degrade=Degrade.DONE) if state.degrade is Degrade.BEGUN else None
+    return written(state, degrade=Degrade.DONE) if state.degrade is Degrade.BEGUN else None
+
+
+# The guard: it reads the ledger, decides, may sleep for as long as one likes, and starts
+
+
+def _decides(order: Order) -> PoolRule:
+    allowed, _ = OPERATIONS[order]
+
+    def decides(protocol: Protocol, state: State) -> State | None:
+        if not protocol.guarded or state.order is not Order.NONE or not allowed(protocol, state):
+            return None
+        return state._replace(order=order, fresh=True)
+
+    decides.__doc__ = f"guard: reads the ledger, and decides on {order.name.lower()}"
+    return decides
+
+
+def guard_starts(protocol: Protocol, state: State) -> State | None:
+    """guard: writes its intent into the ledger"""
+    if state.order is Order.NONE or (protocol.compares and not state.fresh):
+        return None
+    _, begin = OPERATIONS[state.order]
+    return begin(state)._replace(order=Order.NONE)
+
+
+def guard_is_refused(_protocol: Protocol, state: State) -> State | None:
+    """guard: finds the ledger changed, and begins nothing"""
+    if state.order is Order.NONE or state.fresh:
+        return None
+    return state._replace(order=Order.NONE)
+
+
+def protect_sets(_protocol: Protocol, state: State) -> State | None:
+    """protect: db1's commits wait for db2 again"""
+    if state.protect is not Protect.INTENT:
+        return None
+    return state._replace(protect=Protect.SET, degrade=Degrade.NOT_BEGUN)
+
+
+def protect_ends(protocol: Protocol, state: State) -> State | None:
+    """protect: db2 has every row; the ledger turns from STALE to SYNC"""
+    if state.protect is not Protect.SET:
+        return None
+    if protocol.catches_up and not (streaming(state) and state.received == len(state.log)):
+        return None
+    return written(state, protect=Protect.NOT_BEGUN, ledger=Ledger.SYNC)
+
+
+def rejoin_ends(_protocol: Protocol, state: State) -> State | None:
+    """rejoin: db1 follows db2"""
+    return written(state, rejoin=Rejoin.DONE) if state.rejoin is Rejoin.INTENT else None
 
 
 POOL_RULES: tuple[PoolRule, ...] = (
     time_passes, hole_opens, link_breaks, link_heals, primary_dies, row_arrives, failover_begins,
     secondary_stops_receiving, secondary_is_promoted, ledger_names_secondary, degrade_is_recorded,
-    degrade_begins_unrecorded, degrade_ends,
+    degrade_begins_unrecorded, degrade_ends, *map(_decides, OPERATIONS),
+    guard_starts, guard_is_refused, protect_sets, protect_ends, rejoin_ends,
 )
 SERVER_RULES: tuple[ServerRule, ...] = (
     renewal_is_sent, renewal_is_confirmed, renewal_is_lost, renewal_is_answered, lease_is_given_up, server_moves,

@@ -19,7 +19,8 @@ class Ledger(IntEnum):
 
     SYNC = 0  # db1 is active, db2 has every acknowledged row
     STALE = 1  # db1 is active alone
-    CHANGED = 2  # epoch 2: db2 is active
+    CHANGED = 2  # epoch 2: db2 is active, alone
+    WHOLE = 3  # epoch 2: db2 is active, and db1 follows it
 
 
 class Failover(IntEnum):
@@ -38,6 +39,32 @@ class Degrade(IntEnum):
     NOT_BEGUN = 0
     BEGUN = 1
     DONE = 2  # db1 confirms without db2
+
+
+class Protect(IntEnum):
+    """How far somebody who wants db1's commits to wait for db2 again has come."""
+
+    NOT_BEGUN = 0
+    INTENT = 1
+    SET = 2  # commits wait for db2 again
+
+
+class Rejoin(IntEnum):
+    """How far somebody who brings db1 back as the secondary has come."""
+
+    NOT_BEGUN = 0
+    INTENT = 1  # db1 is stopped
+    DONE = 2
+
+
+class Order(IntEnum):
+    """What the guard has decided to start."""
+
+    NONE = 0
+    FAILOVER = 1
+    DEGRADE = 2
+    PROTECT = 3
+    REJOIN = 4
 
 
 class Link(IntEnum):
@@ -106,6 +133,10 @@ class State(NamedTuple):
     servers: tuple[Server, ...]
     hole: bool = False  # somebody's setting lets db1 confirm commits that db2 does not have
     doubted: bool = False  # and db2 has a server's word for it
+    protect: Protect = Protect.NOT_BEGUN
+    rejoin: Rejoin = Rejoin.NOT_BEGUN
+    order: Order = Order.NONE  # the guard read the ledger and decided, and has not started it yet
+    fresh: bool = False  # the ledger is still as the guard read it
 
 
 class Workload(NamedTuple):

@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 import asyncpg
 import pytest
 
+from tests.programs.linearizable import verdict as judged
+from tests.proof.growing import histories
+from tests.proof.linearizability import Answer
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.lab.drill.acts.base import Kill, Leased, Start, Wait
+from tuiha.lab.drill.observation.history import history
 from tuiha.lab.drill.run import drill
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage
+from tuiha.lab.drill.verdict import Run
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.reports import Standby
 from tuiha.operate.reach.control import ControlClient
@@ -68,12 +73,21 @@ class PromoteCarelessly:
             await control.close()
 
 
+def linearizable(scenario: Scenario, run: Run) -> Answer:
+    """What the judge that knows nothing of the pool says of the run's history."""
+    read = next(histories(history(scenario.name, run.recording, run.kept, run.looked)))
+    assert read.size > 100
+    return judged(read)[0]
+
+
 async def test_a_forgotten_write_and_a_failover_without_the_lease_wait_are_found() -> None:
     acts = (Forget(), PromoteCarelessly(), Wait(3))
     scenario = Scenario("careless", "nobody's lease is waited for", "steady", acts, ends_on="db2", protected=False,
                         grace=1.0)
-    verdict = await drill(scenario, lambda _: None)
+    runs: list[Run] = []
+    verdict = await drill(scenario, lambda _: None, keep=lambda _, run: runs.append(run))
     assert not verdict.ok
+    assert linearizable(scenario, runs[0]) is Answer.NOT, "the judge from outside found nothing"
     assert verdict.examples["lost"][0].startswith("witness-"), verdict
     assert verdict.split, verdict
     both = [at for at, counts in verdict.leases if len(counts) == 2]
@@ -85,8 +99,11 @@ async def test_a_forgotten_write_and_a_failover_without_the_lease_wait_are_found
 
 async def test_the_primary_restarts_by_itself() -> None:
     said: list[str] = []
+    runs: list[Run] = []
     acts = (Kill(("db1",)), Wait(0.5), Start("db1"), Leased("db1"))
-    verdict = await drill(Scenario("short", "db1 dies and comes back", "steady", acts), said.append)
+    scenario = Scenario("short", "db1 dies and comes back", "steady", acts)
+    verdict = await drill(scenario, said.append, keep=lambda _, run: runs.append(run))
+    assert linearizable(scenario, runs[0]) is Answer.LINEARIZABLE
     assert verdict.ok, (verdict.broken, verdict.examples)
     assert verdict.outage_ms is not None
     assert verdict.outage_ms > 300

@@ -17,7 +17,7 @@ from tuiha.lab.drill.observation.mailwatch import judge
 from tuiha.lab.drill.observation.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, steady
-from tuiha.lab.drill.verdict import DrillVerdict
+from tuiha.lab.drill.verdict import DrillVerdict, Run
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
 from tuiha.lab.pool.control import LabControlError
@@ -28,12 +28,17 @@ _RECOVERY = 60.0  # seconds for the pool to be whole after the last act
 
 Say = Callable[[str], None]
 Place = Callable[[Scenario, Say], AbstractAsyncContextManager[Stage]]
+Keep = Callable[[Scenario, Run], None]
 
 
-async def drill(scenario: Scenario, say: Say, place: Place = staged) -> DrillVerdict:
+def _forget(_: Scenario, __: Run) -> None:
+    """Nobody wants the recording."""
+
+
+async def drill(scenario: Scenario, say: Say, place: Place = staged, keep: Keep = _forget) -> DrillVerdict:
     """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so.
 
-    `place` makes the pool with its load and observer; without it an embedded one.
+    `place` makes the pool with its load and observer; without it an embedded one. `keep` gets each run that is judged.
     """
     say(f"{scenario.name}: {scenario.story}")
     why = lacking(scenario.acts, os.geteuid() == 0)
@@ -41,14 +46,14 @@ async def drill(scenario: Scenario, say: Say, place: Place = staged) -> DrillVer
         return verdict.not_run(scenario, why)
     try:
         async with place(scenario, lambda text: say(f"  {text}")) as stage:
-            return await _on(stage, scenario, say)
+            return await _on(stage, scenario, say, keep)
     except (StartError, LoadFailed, ObserverFailed, NoDisk) as error:
         return verdict.not_run(scenario, str(error))
     except Exception as error:  # noqa: BLE001 - one drill's fault must not end the others
         return verdict.not_run(scenario, f"{type(error).__name__}: {error}")
 
 
-async def _on(stage: Stage, scenario: Scenario, say: Say) -> DrillVerdict:
+async def _on(stage: Stage, scenario: Scenario, say: Say, keep: Keep) -> DrillVerdict:
     missed: list[str] = []
     try:
         await steady(stage)
@@ -64,14 +69,17 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> DrillVerdict:
     load = await stage.load.stop()
     recording = await asyncio.to_thread(stage.observer.stop)
     active = await stage.active()
+    asked = time.time()
     try:
         in_database = await kept(stage.observer.databases, active, stage.observer.users)
     except UNREAD as error:
         why = "; ".join([*missed, f"{active} does not answer at the end: {error or 'no answer'}"])
         return replace(verdict.not_run(scenario, why), operation=stage.operation)
-    return verdict.conclude(scenario, verdict.Run(
+    run = Run(
         recording, load, in_database, stage.settings.lease.seconds, stage.began, stage.since or stage.began, ended,
-        tuple(missed), stage.operation, of_mail))
+        tuple(missed), stage.operation, of_mail, (asked, time.time()))
+    keep(scenario, run)
+    return verdict.conclude(scenario, run)
 
 
 def _mail(stage: Stage, scenario: Scenario) -> verdict.MailRun | None:

@@ -30,6 +30,7 @@ class Run:
     missed: tuple[str, ...] = ()  # what did not come to be in time
     operation: Mapping[str, Any] | None = None
     mail: MailRun | None = None
+    looked: tuple[float, float] = (0.0, 0.0)  # when the database was asked for `kept`, and when it had answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from tuiha.cli import exits
 from tuiha.cli.output.streams import put, say
 
 if TYPE_CHECKING:
     from tuiha.lab.drill.scenario import Scenario
-    from tuiha.lab.drill.verdict import DrillVerdict
+    from tuiha.lab.drill.verdict import DrillVerdict, Run
 
 HELP = """Drill the pool: start an embedded pool with load, hurt it at a chosen moment, let the operation run, and
 print the verdict of an independent checker. Each scenario has a pool of its own; everything is gone when it ends.
@@ -31,6 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="run every scenario")
     parser.add_argument("--list", action="store_true", help="list the scenarios and what each does")
     parser.add_argument("--json", action="store_true", help="print one JSON object a scenario")
+    parser.add_argument("--history", type=Path, metavar="FILE",
+                        help="write every registration and read of the witness, for other checkers")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,10 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
         put("\n".join(listing(list(known.values()) if not arguments.scenarios else chosen)))
         return exits.OK
     _installed()
-    verdicts = asyncio.run(_run(chosen, arguments.json))
+    with _opened(arguments.history) as history:
+        verdicts = asyncio.run(_run(chosen, arguments.json, history))
     if not arguments.json:
         put("\n".join(report(verdicts)))
     return exits.OK if all(verdict.ok for verdict in verdicts) else exits.FAILED
+
+
+def _opened(path: Path | None) -> TextIO | nullcontext[None]:
+    """The file of histories; None without one. Raises CommandError when it cannot be written."""
+    if path is None:
+        return nullcontext()
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise exits.CommandError(f"cannot write {path}: {error.strerror}", exits.USAGE) from None
 
 
 def _installed() -> None:
@@ -89,14 +104,20 @@ def _possible(known: Mapping[str, Scenario]) -> Iterator[Scenario]:
             say(f"{scenario.name}: skipped: {why}")
 
 
-async def _run(scenarios: Sequence[Scenario], as_json: bool) -> list[DrillVerdict]:
+async def _run(scenarios: Sequence[Scenario], as_json: bool, file: TextIO | None) -> list[DrillVerdict]:
     import json
 
+    from tuiha.lab.drill.observation.history import history
     from tuiha.lab.drill.run import drill
+
+    def keep(scenario: Scenario, run: Run) -> None:
+        if file is not None:
+            file.writelines(f"{line}\n" for line in history(scenario.name, run.recording, run.kept, run.looked))
+            file.flush()
 
     verdicts = []
     for scenario in scenarios:
-        verdict = await drill(scenario, say)
+        verdict = await drill(scenario, say, keep=keep)
         verdicts.append(verdict)
         if as_json:
             put(json.dumps(verdict.document()))

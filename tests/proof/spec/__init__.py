@@ -1,0 +1,1 @@
+"""The protocol in TLA+, checked by TLC; and runs of the simulation, compared with it."""

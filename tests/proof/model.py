@@ -188,6 +188,7 @@ class Ablation:
 
 
 _FULL = Protocol(WRITER_AND_READER)
+_BRIEF = replace(GUARDED, renews_below=-1)  # one lease is enough to show it
 _LATE, _LOST, _STALE, _SHOWN = PROPERTIES[:4]
 ABLATIONS: Mapping[str, Ablation] = {
     "no lease wait": Ablation(replace(_FULL, waits=False), _LATE, (_STALE,)),
@@ -202,9 +203,9 @@ ABLATIONS: Mapping[str, Ablation] = {
     "under Patroni, asynchronous replication": Ablation(replace(UNDER_PATRONI, synchronous=False), _LOST, (_SHOWN,)),
     "a lease that does not ask what commits wait for": Ablation(replace(WITH_HOLES, asks=False), _LATE),
     "a renewal remembered by who gave its lease up": Ablation(replace(_FULL, forgets=False), _LATE, (_STALE,)),
-    "a guard without compare-and-set": Ablation(replace(GUARDED, compares=False), _LOST, (one_change_at_most,)),
-    "a failover while the ledger says STALE": Ablation(replace(GUARDED, sync_only=False), _LOST),
-    "a protect that waits for no row": Ablation(replace(GUARDED, catches_up=False), _LOST),
+    "a guard without compare-and-set": Ablation(replace(_BRIEF, compares=False), _LOST, (one_change_at_most,)),
+    "a failover while the ledger says STALE": Ablation(replace(_BRIEF, sync_only=False), _LOST),
+    "a protect that waits for no row": Ablation(replace(_BRIEF, catches_up=False), _LOST),
 }
 
 

@@ -29,7 +29,7 @@ from tests.programs.mutation.swap import NoSuchFunction, module_of, put_in
 from tests.programs.mutation.targets import TARGETS
 
 FOUND, SURVIVED, TOO_LONG, NO_TEST, NOT_PUT_IN = "found", "SURVIVED", "found: no end", "NO TEST", "not put in"
-_PATIENCE = 20.0  # seconds beyond what the tests took ten times over
+_PATIENCE = 10.0  # seconds beyond what the tests took ten times over
 
 
 class _Plugin:
@@ -41,12 +41,14 @@ class _Plugin:
         self._results = results
         self._known = _read(results)
         self._failed = False
-        self._told: list[str] = []
+        self._why = ""
         self.counts: Counter[str] = Counter()
         self.ready = True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._failed = self._failed or report.failed
+        if report.failed:
+            self._why = report.longreprtext
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         entered, seconds = self._as_it_is(session.items)
@@ -66,12 +68,12 @@ class _Plugin:
         for item in items:
             began = time.monotonic()
             with _watched(files) as names:
-                _run(item)
+                _run(item, items)
             seconds[item.nodeid] = time.monotonic() - began
             for name in names:
                 entered[name].add(item.nodeid)
             if self._failed:
-                _say(f"{item.nodeid} fails without any mutant: nothing can be judged")
+                _say(f"{item.nodeid} fails without any mutant: nothing can be judged\n{self._why}")
                 self.ready = False
                 return entered, seconds
         _say(f"{len(items)} tests, {sum(seconds.values()):.1f} s")
@@ -91,10 +93,10 @@ class _Plugin:
         patience = _PATIENCE + 10 * sum(seconds[item.nodeid] for item in chosen)
         child = os.fork()
         if child == 0:
-            self._in_child(mutant, chosen)
+            self._in_child(mutant, chosen, items)
         self._count(mutant, _ended(child, patience))
 
-    def _in_child(self, mutant: Mutant, chosen: Sequence[pytest.Item]) -> None:
+    def _in_child(self, mutant: Mutant, chosen: Sequence[pytest.Item], items: Sequence[pytest.Item]) -> None:
         """Run the tests until one fails; never returns."""
         code = 1
         try:
@@ -105,7 +107,7 @@ class _Plugin:
             put_in(mutant)
             self._failed = False
             for item in chosen:
-                _run(item)
+                _run(item, items)
                 if self._failed:
                     break
             code = 1 if self._failed else 0
@@ -123,8 +125,11 @@ class _Plugin:
                 file.write(json.dumps([mutant.key, result]) + "\n")
 
 
-def _run(item: pytest.Item) -> None:
-    item.ihook.pytest_runtest_protocol(item=item, nextitem=item)  # `nextitem`: what the tests share goes on
+def _run(item: pytest.Item, items: Sequence[pytest.Item]) -> None:
+    """Run one test. Another one is named as the next, so that what the tests of the session share goes on."""
+    item.session._setupstate.teardown_exact(item)  # what other modules share, and this one does not
+    another = next((one for one in items if one is not item), None)
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=another)
 
 
 def _ended(child: int, patience: float) -> str:
@@ -192,7 +197,7 @@ def main() -> int:
         told, tell = os.pipe()
         if (child := os.fork()) == 0:
             plugin = _Plugin(target.paths, arguments.only, arguments.results)
-            pytest.main(["-q", "-n0", "-p", "no:cacheprovider", "--no-header", "-p", "no:terminal", *target.tests],
+            pytest.main(["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:terminal", *target.tests],
                         plugins=[plugin])
             os.write(tell, json.dumps(plugin.counts).encode())
             os._exit(0)

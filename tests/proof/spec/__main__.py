@@ -1,4 +1,4 @@
-"""The specification, checked: `python -m tests.proof.spec [--traces N] [--only TEXT]`.
+"""The specification, checked: `python -m tests.proof.spec [--all] [--traces N] [--only TEXT]`.
 
 Prints each model with its states, each rule that is left out with what that breaks, and how many recorded runs of the
 simulation are behaviours of the specification. Exit code 1 when something is not as it must be.
@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.proof.spec.ablations import ABLATIONS, LIVE_ABLATIONS
-from tests.proof.spec.checking import LIVE, MODELS, check, lacking
+from tests.proof.spec.checking import LIVE, MODELS, MORE, check, lacking
 from tests.proof.spec.traces import MUTANTS, judged, record
 
 
@@ -19,13 +19,14 @@ def main() -> int:
     """Run everything, and print a line for each."""
     parser = argparse.ArgumentParser(description="The protocol's specification, checked by TLC.")
     parser.add_argument("--traces", type=int, default=20, help="runs of the simulation that are compared (20)")
+    parser.add_argument("--all", action="store_true", help="larger models too: minutes to hours")
     parser.add_argument("--only", default="", help="models and ablations whose name has this text")
     arguments = parser.parse_args()
     if why := lacking():
         sys.stdout.write(f"{why}\n")
         return 2
     fine = True
-    for name, model in {**MODELS, "liveness": LIVE}.items():
+    for name, model in {**MODELS, "liveness": LIVE, **(MORE if arguments.all else {})}.items():
         if arguments.only in name:
             began = time.monotonic()
             result = check(model)

@@ -75,14 +75,19 @@ INVARIANTS = ("NothingLate", "NothingStale", "NoAcknowledgedWriteIsLost", "Nothi
 RULES = ("LeaseWait", "SecondLook", "FromSending", "Synchronous", "ByLedger", "ProofOfLife", "Forgets", "SyncOnly",
          "Compares", "FenceStops", "CatchesUp")
 
+EVERY_ORDER = frozenset({"failover", "degrade", "protect", "rejoin"})
 SMALL = Configuration()
 MODELS: Mapping[str, Configuration] = {
-    "one writes, one reads; failover and degrade": SMALL,
-    "one writes; every operation": replace(
-        SMALL, reads=0, orders=frozenset({"failover", "degrade", "protect", "rejoin"})),
+    "three servers and their leases, every operation": replace(SMALL, writes=0, reads=0, orders=EVERY_ORDER),
+    "two servers, one writes; failover and degrade": replace(SMALL, servers=2, reads=0),
+}
+MORE: Mapping[str, Configuration] = {  # minutes to hours
+    "two servers, one writes; every operation": replace(SMALL, servers=2, reads=0, orders=EVERY_ORDER),
+    "three servers, one writes; failover and degrade": replace(SMALL, reads=0),
+    "three servers, one writes, one reads; failover and degrade": SMALL,
 }
 LIVE = Configuration(servers=2, writes=0, reads=0, faults=frozenset({"primary", "link"}), live=True, renew=1, term=2,
-                     orders=frozenset({"failover", "degrade", "rejoin", "protect"}),
+                     orders=EVERY_ORDER,
                      properties=("ServesAgainAndAgain", "IsProtectedAgain"))
 
 

@@ -14,7 +14,7 @@ from tests.proof import simulation
 from tests.proof.simulation import simulate
 from tests.proof.spec.checking import Configuration, run
 from tests.proof.spec.recording import PLACES, Event, recorded
-from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.leases import boottime
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.lease import LeaseKeeper

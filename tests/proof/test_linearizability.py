@@ -184,7 +184,8 @@ def stale(operations: Sequence[Operation[Action]], chance: random.Random) -> lis
         due = max((one for one in operations if isinstance(one.action, Added) and one.answered < read.invoked),
                   key=lambda one: one.answered, default=None)
         if due is not None and isinstance(read.action, Shown) and isinstance(due.action, Added):
-            less = Operation(Shown(read.action.devices - {due.action.device}), read.invoked, read.answered, read.by)
+            shown: Action = Shown(read.action.devices - {due.action.device})
+            less = Operation(shown, read.invoked, read.answered, read.by)
             return [less if one is read else one for one in operations]
 
 

@@ -6,6 +6,7 @@ Every moment is exact here. What PostgreSQL does is tested beside, on PostgreSQL
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -127,6 +128,19 @@ def attachment(*lines: Line, until: float = 100.0, size: int = 2, epoch: int = 1
     made = Attachment(PLACE, epoch, "70", 1, Wires(until, now), size)
     made._free = [Session(line) for line in lines]  # type: ignore[arg-type]
     return made
+
+
+@contextmanager
+def complaints() -> Iterator[list[str]]:
+    """What asyncio complains of meanwhile, as of an error that nobody looked at."""
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
+    try:
+        yield heard
+    finally:
+        gc.collect()
+        loop.set_exception_handler(None)
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.server.database.alone import Line, attachment, now, run
+from tests.server.database.alone import Line, attachment, complaints, now, run
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
-from tuiha.server.database.gate import Gate
+from tuiha.server.database.gate import Gate, Together
 
 
 async def refused(work: Awaitable[Any]) -> tuple[float, str]:
@@ -38,6 +38,7 @@ def test_how_long_the_database_has_been_away() -> None:
     async def work() -> None:
         gate = Gate(3.0, 10)
         assert (gate.away_seconds, gate.patient, gate.why) == (None, True, "starting: no database yet")
+        await asyncio.sleep(0.5)
         gate.close("first")
         await asyncio.sleep(1.0)
         gate.close("second")
@@ -198,6 +199,34 @@ def test_an_answer_is_looked_at_again_with_a_proof_of_life() -> None:
         async with gate.releasing() as another:
             pass
         assert another.used == []
+        assert gate.still_released(), "an answer that went through no database"
+        gate.open(attachment(Line()))
+        await gate.read(lambda c: c.fetchval(""))
+        assert len(passage.used) == 1, "what comes after an answer is no part of it"
+
+    run(work())
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_failure_that_nobody_waits_for_is_no_noise(cancelled: bool) -> None:
+    async def fails() -> None:
+        await asyncio.sleep(1.0)
+        raise OSError
+
+    async def goes_away() -> None:
+        together = Together(fails)
+        waiting = asyncio.create_task(together.asked())
+        await asyncio.sleep(0.5)
+        if cancelled and together._asking is not None:
+            together._asking.cancel()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        await asyncio.sleep(1.0)
+
+    async def work() -> None:
+        with complaints() as heard:
+            await goes_away()
+        assert heard == []
 
     run(work())
 

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from tests.server.database.alone import PLACE, Line, attachment, connecting, now, run
+from tests.server.database.alone import PLACE, Line, attachment, complaints, connecting, now, run
 from tuiha.server.database import lease
 from tuiha.server.database.attachment import Attachment, Session
 from tuiha.server.database.ground import Ground, NoGround
@@ -277,6 +277,42 @@ def test_a_session_for_renewals_is_tried_for_as_long_as_the_lease_lasts() -> Non
             assert (len(timeouts), one.why) == (3, "")
             one.end("over")
             await keeping
+
+    run(work())
+
+
+def test_a_session_for_renewals_that_is_elsewhere_ends_the_lease() -> None:
+    async def work() -> None:
+        one, (asked, _) = attachment(until=SECONDS), session()
+        with connecting(Line(fetchrow=IDENTITY | {"timeline": 2}, fetchval=1)):
+            await on_lifeline(Beside()).keep(one, asked)
+        assert (now(), one.wires.cut) == (0.0, True)
+        assert "another database answers" in one.why
+
+    run(work())
+
+
+def test_a_renewal_that_fails_as_the_attachment_ends_is_no_noise() -> None:
+    class Breaking(Beside):
+        async def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+            try:
+                return await work
+            except asyncio.CancelledError:
+                raise OSError from None
+
+    async def kept() -> None:
+        one, (asked, _) = attachment(until=SECONDS), session()
+        with connecting(Line(fetchrow=IDENTITY, fetchval=1)):
+            keeping = asyncio.create_task(on_lifeline(Breaking()).keep(one, asked))
+            await asyncio.sleep(1.5)
+            one.end("over")
+            await keeping
+        assert one.why == "over"
+
+    async def work() -> None:
+        with complaints() as heard:
+            await kept()
+        assert heard == []
 
     run(work())
 

@@ -15,7 +15,7 @@ from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.databases.durability import Durability, Gap, LogReceiver, gaps, same_name
 from tuiha.model.reports import ReplicationRow
-from tuiha.words.durability import remedy
+from tuiha.words.obstacles import remedy
 
 ALL: dict[str, Any] = {"value": "off", "role": None, "database": None}
 

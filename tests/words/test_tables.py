@@ -23,7 +23,7 @@ from tuiha.model.codes import Effect as EffectOfLoss
 from tuiha.model.databases.durability import BY_HAND, Gap
 from tuiha.model.facts import NodeKind, Problem, Severity
 from tuiha.model.problems.mail_trouble import Trouble
-from tuiha.words import durability, events, mail, next, problems
+from tuiha.words import events, mail, next, obstacles, problems
 from tuiha.words.next import command, key
 from tuiha.words.problems import detail, state, what
 
@@ -31,7 +31,7 @@ from tuiha.words.problems import detail, state, what
 @pytest.mark.parametrize(("table", "codes"), [
     (problems._TEXTS, ProblemCode), (problems._EFFECTS, EffectOfLoss), (problems._EVIDENCE, Evidence),
     (problems._FATES, Fate), (problems._RELIEFS, Relief), (events._TEXTS, EventKind), (events._ENDINGS, WatcherEnding),
-    (next._COMMANDS, Action), (next._MENDS, BY_HAND), (durability._REASONS, Gap), (mail._SAID, Trouble),
+    (next._COMMANDS, Action), (next._MENDS, BY_HAND), (obstacles._REASONS, Gap), (mail._SAID, Trouble),
 ])
 def test_each_code_has_its_words(table: Mapping[object, object], codes: object) -> None:
     assert set(table) == set(codes)  # type: ignore[call-overload]

@@ -26,10 +26,9 @@ from tuiha.model.databases.way_back import not_ours
 from tuiha.model.problems.causes import Cause
 from tuiha.model.quotes import identifier, reset
 from tuiha.model.words import count, names, span
-from tuiha.words.durability import reason, remedy
 from tuiha.words.mail import UNTOLD, explained
 from tuiha.words.next import command
-from tuiha.words.obstacles import found
+from tuiha.words.obstacles import found, reason, remedy
 from tuiha.words.problems import means, what
 from tuiha.words.remedies import (
     OPERATORS_SOCKET,

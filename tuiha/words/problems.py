@@ -34,9 +34,9 @@ from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import KEYS
 from tuiha.model.words import count, names, span
 from tuiha.words import obstacles
-from tuiha.words.durability import reason
 from tuiha.words.mail import UNTOLD, explained
 from tuiha.words.next import ATTACHES, command
+from tuiha.words.obstacles import reason
 from tuiha.words.templates import clock
 
 

@@ -25,7 +25,7 @@ from tuiha.model.guard.decide import sight_of
 from tuiha.model.guard.report import GuardOrder, GuardPause
 from tuiha.model.operations.refusals import Refused
 from tuiha.operate.guard import guard as process
-from tuiha.operate.guard.guard import Guard, GuardTools
+from tuiha.operate.guard.guard import GuardProcess, GuardTools
 from tuiha.operate.guard.store import GuardStore, store_in
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.reach.control import ControlError
@@ -98,7 +98,7 @@ class Scene:
     async def guard(self, name: str = "g1") -> AsyncIterator[list[str]]:
         tools: Any = GuardTools(self.poller, self.store, self.operator, ControlDouble())  # type: ignore[arg-type]
         ended, lines = asyncio.Event(), list[str]()
-        running = asyncio.create_task(Guard(name, self.settings, tools, lines.append).run(ended))
+        running = asyncio.create_task(GuardProcess(name, self.settings, tools, lines.append).run(ended))
         try:
             yield lines
         finally:

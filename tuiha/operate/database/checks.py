@@ -18,8 +18,8 @@ from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plans.plan import Check
-from tuiha.words.durability import reason, remedy
 from tuiha.words.obstacles import found as found_words
+from tuiha.words.obstacles import reason, remedy
 
 _LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
 _CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long

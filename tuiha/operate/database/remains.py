@@ -21,7 +21,7 @@ from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH
-from tuiha.words.durability import reason, remedy
+from tuiha.words.obstacles import reason, remedy
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25

@@ -106,7 +106,7 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Guard:
+class GuardProcess:
     """One guard of one pool. Several may run: one is the active one, the others stand by."""
 
     def __init__(

@@ -27,7 +27,7 @@ from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STAN
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect
 from tuiha.server.database.fence import Fence, Wires
-from tuiha.words.durability import reason, remedy
+from tuiha.words.obstacles import reason, remedy
 
 log = logging.getLogger("tuiha.ground")
 

@@ -97,7 +97,7 @@ async def _guard(pool: Pool, path: Path, name: str) -> int:
     import asyncio
     import signal
 
-    from tuiha.operate.guard.guard import Guard, guard_tools
+    from tuiha.operate.guard.guard import GuardProcess, guard_tools
     from tuiha.server.main import log_to_stderr
     from tuiha.server.notify import ServiceManager
 
@@ -112,6 +112,6 @@ async def _guard(pool: Pool, path: Path, name: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     manager.ready()
-    await Guard(name, pool, tools, told).run(ended)
+    await GuardProcess(name, pool, tools, told).run(ended)
     manager.stopping()
     return exits.OK

@@ -50,7 +50,7 @@ from tuiha.operate.reach.world import World
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.leases import LAST_RENEWAL, boottime
 from tuiha.pooldb.statements.epochs import DOUBTED
-from tuiha.words.durability import reason, remedy
+from tuiha.words.obstacles import reason, remedy
 
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again

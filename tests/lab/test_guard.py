@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
+from tests.drivers.etcdnode import program
 from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.factory import Drivers, open_drivers
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.model.guard.report import GuardOrder, GuardRecord
+from tuiha.model.guard.report import GuardHold, GuardOrder, GuardRecord
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.api import Operator
+from tuiha.operate.api import Operator, whoami
 from tuiha.operate.guard.store import GuardStore, store_in
 from tuiha.operate.records.state import OperationState
 
@@ -144,3 +146,61 @@ async def test_a_guard_that_was_stopped_for_long_does_nothing_when_it_wakes() ->
         os.kill(pid, signal.SIGCONT)
         await until(scene.active, "it looks again", met=lambda name: name == "g1")
         assert await scene.done() == []
+
+
+async def command(scene: Scene, *words: str) -> str:
+    """`tuiha guard ...` as an operator gives it; its output. Its exit code must be 0."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tuiha", "guard", *words, "--config", str(scene.pool.config_path),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return out.decode()
+
+
+async def held_by(scene: Scene, hold: GuardHold) -> None:
+    """Wait until the guard has all evidence for a failover, and only that holds it back."""
+    def so(record: GuardRecord) -> bool:
+        outlook = () if record.report is None else record.report.outlook
+        return any(one.order is GuardOrder.FAILOVER and one.wait == 0.0 and [held.hold for held in one.held] == [hold]
+                   for one in outlook)
+
+    await until(scene.record, f"it is held back: {hold}", met=so)
+
+
+async def test_what_operators_tell_it_by_recorded_operations() -> None:
+    """Paused it does nothing; after its failover it leaves the next one to an operator who acknowledges it."""
+    async with guarded() as scene:
+        await command(scene, "pause", "--for", "10m", "--reason", "a disk is changed")
+        pause = (await scene.record()).notes.pause
+        assert pause is not None
+        assert (pause.reason, pause.until - pause.at) == ("a disk is changed", 600.0)
+        await scene.pool.kill("db1")
+        await held_by(scene, GuardHold.PAUSED)
+        assert [kind for kind, _, _ in await scene.done()] == ["pause-guard"]
+        await command(scene, "resume")
+        await scene.settled("db2", Standby.SYNC)
+
+        await scene.pool.kill("db2")
+        await held_by(scene, GuardHold.ACKNOWLEDGE)
+        assert (await scene.ledger()).active == "db2"
+        await command(scene, "ack")
+        await scene.settled("db1", Standby.SYNC)
+        assert [kind for kind, _, state in await scene.done() if state == "done"] == [
+            "pause-guard", "resume-guard", "failover", "acknowledge-guard", "failover"]
+        assert (await scene.record()).notes.acknowledged_by == whoami()
+
+
+async def test_a_ledger_in_etcd_keeps_guards_apart() -> None:
+    """The one that is stopped loses its role by its lease, and the other one acts."""
+    program()  # skips where there is none
+    async with guarded(guards=2, ledger="etcd") as scene:
+        first = await scene.active()
+        assert first is not None
+        os.kill(await scene.pid(first), signal.SIGSTOP)
+        second = {"g1": "g2", "g2": "g1"}[first]
+        await until(scene.active, "the other guard is the active one", met=lambda name: name == second)
+        await scene.pool.kill("db1")
+        await scene.settled("db2", Standby.SYNC)
+        os.kill(await scene.pid(first), signal.SIGCONT)
+        assert [(kind, who) for kind, who, _ in await scene.done()] == [("failover", f"guard {second}")]

@@ -174,7 +174,7 @@ async def test_what_operators_tell_it_by_recorded_operations() -> None:
         await command(scene, "pause", "--for", "10m", "--reason", "a disk is changed")
         pause = (await scene.record()).notes.pause
         assert pause is not None
-        assert (pause.reason, pause.until - pause.at) == ("a disk is changed", 600.0)
+        assert (pause.reason, round(pause.until - pause.at)) == ("a disk is changed", 600)
         await scene.pool.kill("db1")
         await held_by(scene, GuardHold.PAUSED)
         assert [kind for kind, _, _ in await scene.done()] == ["pause-guard"]

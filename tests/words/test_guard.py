@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.model.looks import NOW, healthy
+from tests.model.test_guard import primary_gone
 from tuiha.cli.output.documents import status
 from tuiha.cli.output.status import status_text
 from tuiha.model.codes import ProblemCode
@@ -116,3 +117,15 @@ def test_programs_get_codes() -> None:
 def test_a_recording_keeps_it() -> None:
     found = snapshot(GuardRecord(GuardNotes(PAUSE), REPORT))
     assert unpack(Snapshot, pack(found)).guard == found.guard
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_line_2_says_what_the_guard_is_about_to_do(width: int) -> None:
+    down = primary_gone()
+    for outlook, shown in ((FAILOVER, True), (LACKING, False), (AGAIN, False)):
+        record = GuardRecord(report=replace(REPORT, outlook=(outlook,)))
+        found = conclude(replace(down, guard=Polled("guard", "ledger.json", record, NOW)))
+        line = plain(head(View("east", NOW, snapshot=found), width)[1])
+        assert ("failover to db2 in 2s unless db1 answers" in line) is shown
+        assert line.startswith(" ! db1 DOWN")
+        assert ("next: " in line) is not shown

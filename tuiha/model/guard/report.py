@@ -144,6 +144,12 @@ class GuardRecord:
     report: GuardReport | None = None  # None: no guard is active
 
     @property
+    def coming(self) -> GuardOutlook | None:
+        """The order that is given when its time is over; None when nothing is."""
+        outlook = () if self.report is None else self.report.outlook
+        return next((one for one in outlook if one.wait is not None and not one.held), None)
+
+    @property
     def to_acknowledge(self) -> bool:
         """Whether an order is held back until an operator acknowledges what a guard did."""
         return self.report is not None and any(

@@ -149,11 +149,17 @@ def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> L
     worst = snapshot.problems[0]
     style = SEVERITY_STYLES[worst.severity]
     start: list[Span] = [(" ! ", f"{style} bold"), *problem_spans(worst, view.now)]
-    command = _what_next(worst, keys, width, width - width_of(start) - 2)
+    command = _guard_next(snapshot, width) or _what_next(worst, keys, width, width - width_of(start) - 2)
     more = len(folded(snapshot.problems)) - 1
     room = width - width_of(start) - width_of(command) - 4
     counted = next((text for text in (f"+{more} more  ", f"+{more}  ") if len(text) <= room and more), "")
     return Line(spread(start, (("  ", "text"), (counted, "quiet"), *command), width), ground)
+
+
+def _guard_next(snapshot: Snapshot, width: int) -> list[Span]:
+    """What the guard is about to do; empty when it does nothing."""
+    coming = None if snapshot.guard is None else snapshot.guard.coming
+    return [] if coming is None else [(cut(guard.countdown(coming), max(12, width // 2)), "armed bold"), (" ", "text")]
 
 
 def _what_next(problem: Problem, keys: Mapping[str, str], width: int, room: int) -> list[Span]:

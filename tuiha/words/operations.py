@@ -200,6 +200,7 @@ REFUSALS: Mapping[Refused, Template] = {
     Refused.NO_GUARD_ORDERS: "the configuration gives guards no orders: write guard: with failover: {{after: 3s}}",
     Refused.NOT_PAUSED: "no guard is paused",
     Refused.NOTHING_TO_ACKNOWLEDGE: "no guard has done anything since the last acknowledgement",
+    Refused.NOT_DUE: "the reasons for {order} are not there any more",
     Refused.NOT_ACTIVE: "guard {guard} does not act: {why}",
     Refused.GUARD_PAUSED: "{by} paused the guard for another {seconds:.0f} s",
     Refused.NO_LEDGER: "the configuration names no ledger, and operations are kept apart by it: add `ledger:` with a "

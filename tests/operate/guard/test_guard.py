@@ -197,6 +197,32 @@ async def test_evidence_that_breaks_while_it_waits_starts_nothing(scene: Scene) 
         assert scene.operator.applied == []
 
 
+@pytest.mark.parametrize("looks_again", [True, False])
+async def test_what_a_plan_takes_long_for_is_judged_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, looks_again: bool
+) -> None:
+    """The primary is back while the plan is made. The control, which does not look again, acts needlessly."""
+    planned = scene.operator.plan
+
+    async def starts() -> bool:
+        report = (await scene.store.read()).report
+        return report is not None and report.starts is GuardOrder.FAILOVER
+
+    async def slow(kind: str, target: tuple[str, ...]) -> PlanDouble:
+        await until(starts, "it is due, and waits for its plan")
+        scene.poller.last = healthy()
+        await until(lambda: "unless db1" not in lines[-1], "the newest look says otherwise")
+        return await planned(kind, target)
+
+    monkeypatch.setattr(scene.operator, "plan", slow)
+    if not looks_again:
+        monkeypatch.setattr(GuardProcess, "_refuse_unless_due", lambda self, order: None)
+    async with scene.guard() as lines:
+        await until(lambda: scene.operator.planned, "the plan is made")
+        await asyncio.sleep(0.1)
+    assert bool(scene.operator.applied) is not looks_again
+
+
 async def test_a_fault_in_a_look_ends_no_guard(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = [RuntimeError("a fault of tuiha")] * 3
     seen = sight_of

@@ -53,6 +53,7 @@ class Refused(Code):
     NO_GUARD_ORDERS = "refused.no-guard-orders"
     NOT_PAUSED = "refused.not-paused"
     NOTHING_TO_ACKNOWLEDGE = "refused.nothing-to-acknowledge"
+    NOT_DUE = "refused.not-due"  # order
     NOT_ACTIVE = "refused.not-active"  # guard, why
     GUARD_PAUSED = "refused.guard-paused"  # by, seconds
     NOT_TOLD = "refused.not-told"  # plan, operation, again

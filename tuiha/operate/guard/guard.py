@@ -122,6 +122,7 @@ class GuardProcess:
         self._since = time.time()
         self._active = ""  # the active guard's name
         self._memory = GuardMemory()
+        self._outlook: tuple[GuardOutlook, ...] = ()  # by the newest look
         self._notes: GuardNotes | None = None  # None: never read; nothing is done then
         self._tried: dict[str, bool] = {}
         self._trying: asyncio.Task[None] | None = None
@@ -177,7 +178,7 @@ class GuardProcess:
         trouble = await self._read()
         self._memory, outlook = judge(self._orders, sight, self._memory, self._notes or GuardNotes())
         outlook = tuple(replace(one, held=(*one.held, *trouble, *self._refused(one))) for one in outlook)
-        outlook = await self._say(outlook)
+        self._outlook = outlook = await self._say(outlook)
         if sight is not None:
             self._try(group, look, sight, outlook)
             self._begin(group, sight, outlook)
@@ -294,6 +295,7 @@ class GuardProcess:
         self._starts = order
         try:
             plan = await prepared.plan
+            self._refuse_unless_due(order)
             if held := await self._hold((outlook,)):
                 raise OperationRefused(Refused.NOT_ACTIVE(guard=self._name, why=words.held_back(held[0])))
             await self._store.change(begun(act))
@@ -306,6 +308,11 @@ class GuardProcess:
             _log.info("the guard started %s", order, extra={"operation": operation, "reason": words.reason(outlook)})
         finally:
             self._starts = None
+
+    def _refuse_unless_due(self, order: GuardOrder) -> None:
+        """The pool went on while the plan was made. Raises OperationRefused when the newest look says otherwise."""
+        if order not in {one.order for one in self._outlook if one.due}:
+            raise OperationRefused(Refused.NOT_DUE(order=order))
 
     async def _not_begun(self, order: GuardOrder, act: GuardAct, error: Exception) -> None:
         before = self._refusals.get(order)

@@ -122,7 +122,7 @@ def _detail(body: bytes) -> str:
 
 def parse_past(server: str, body: bytes) -> PastFigures:
     """What a server's figures were. Figures that we do not know are left alone; raises DriverError for a wrong one."""
-    found = _document(body)
+    found = _document(body, "a document of past figures")
     kept = found.get("figures")
     if not isinstance(kept, dict) or found.get("server") != server:
         raise DriverError(f"these are no figures of {server}")
@@ -141,20 +141,20 @@ def _values(found: Mapping[str, object], field: str) -> tuple[float | None, ...]
     return tuple(_real({field: value}, field) for value in values)
 
 
-def _document(body: bytes) -> dict[str, object]:
-    """The answer as an object. Raises DriverError."""
+def _document(body: bytes, kind: str) -> dict[str, object]:
+    """The answer as an object, which is of that kind. Raises DriverError."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         raise DriverError("the answer is not JSON; is this the address of a pool server?") from None
     if not isinstance(found, dict):
-        raise DriverError("the answer is not a document of a pool server")
+        raise DriverError(f"the answer is not {kind}")
     return found
 
 
 def parse_status(body: bytes) -> ServerReport:
     """A status document as a report. Unknown fields are left alone; raises DriverError naming a wrong one."""
-    found = _document(body)
+    found = _document(body, "a status document")
     values: dict[str, Any] = {field: read(found, field) for field, read in _FIELDS.items()}
     return ServerReport(**values)
 

@@ -125,7 +125,7 @@ class Acting:
 
     async def steer(self, way: IntentWay, name: str) -> str:
         self._desk.calls.append((str(way), name))
-        found = next((one for one in (self._desk.now, *self._desk.known) if one.id == name), None)
+        found = next((one for one in (*self._desk.known, self._desk.now) if one.id == name), None)
         if found is None:
             raise NotThere(f"there is no operation {name}")
         if (reason := against(way, found.standing)) is not None:

@@ -27,8 +27,9 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.model.operations.plans import ServerPart
 from tuiha.operate.reach.world import open_world
-from tuiha.operate.users.planner import ServerPart, ServerPlace, UserArrays, plan_moves
+from tuiha.operate.users.planner import ServerPlace, UserArrays, plan_moves
 from tuiha.operate.users.rebalance import Rebalance
 
 HEAD = ["what", "figure", "reach", "", ""]

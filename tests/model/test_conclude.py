@@ -22,6 +22,7 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
+from tuiha.model.codes import ProblemCode
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Problem, Severity, Snapshot, Verdict
 from tuiha.model.operations.intent import Condition, Intent
@@ -37,6 +38,7 @@ from tuiha.model.reports import (
     Standby,
 )
 from tuiha.model.rules import Rules
+from tuiha.model.since import verdict_since
 from tuiha.words.next import command as command_of
 from tuiha.words.next import key
 from tuiha.words.problems import means, what
@@ -227,6 +229,37 @@ def test_the_servers_know_since_when_nobody_is_served() -> None:
     assert (first.verdict, first.unserved_since) == (Verdict.DOWN, NOW - 6), "a dashboard of this moment knows it"
     assert conclude(replace(waiting(6.0), at=NOW + 1), first).unserved_since == NOW - 6
     assert conclude(healthy(), first).unserved_since is None
+
+
+def killed(age: float, seen_at: float | None) -> Look:
+    """A pool whose servers have not answered for two seconds, with heartbeats of that age."""
+    silent = with_members(healthy(), *(member(s, alive=False, heartbeat_age=age) for s in SERVERS))
+    return replace(silent, servers=tuple(replace(failing(s, since=NOW - 2), seen_at=seen_at) for s in silent.servers))
+
+
+def test_what_the_pool_knows_of_the_end_of_a_server_is_older_than_a_new_dashboard() -> None:
+    found = conclude(killed(12.0, None))
+    assert found.unserved_since == NOW - 12
+    assert {problem.since for problem in found.problems if problem.code is ProblemCode.SERVER_DOWN} == {NOW - 12}
+
+
+def test_a_server_that_was_seen_after_its_last_heartbeat_was_not_gone_by_then() -> None:
+    found = conclude(killed(600.0, NOW - 3))
+    assert found.unserved_since == NOW - 2
+    assert {problem.since for problem in found.problems if problem.code is ProblemCode.SERVER_DOWN} == {NOW - 2}
+
+
+def test_a_server_that_does_not_say_when_it_stopped_served_until_now_for_all_that_is_known() -> None:
+    look = killed(86_400.0, None)
+    untold = server("s1", state=ServerState.CUT_OFF, lease_seconds=0.0)
+    assert conclude(with_server(look, untold)).unserved_since == NOW, "and not since yesterday"
+
+
+def test_a_verdict_is_as_old_as_what_makes_it() -> None:
+    assert verdict_since(conclude(healthy())) is None
+    assert verdict_since(conclude(waiting(6.0))) == NOW - 6
+    lost = conclude(replace(healthy(), sprayers=(failing(sprayer("spray1"), since=NOW - 40), sprayer("spray2"))))
+    assert (lost.verdict, verdict_since(lost)) == (Verdict.DEGRADED, NOW - 40)
 
 
 def test_an_operation_that_lets_requests_wait_is_no_outage() -> None:

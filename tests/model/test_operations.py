@@ -101,7 +101,7 @@ def test_a_wrong_question_says_what_is_right(kind: str, options: dict[str, str],
     ("switchover", (), "switch over to the secondary"), ("switchover", ("db2",), "switch over to db2"),
     ("drain", ("s2", "s3"), "drain s2 s3"), ("disable-user", ("ann",), "disable ann"),
     ("rebalance", (), "rebalance users"), ("move", ("ann",), "move ann"), ("degrade", ("db2",),
-                                                                        "go on without the secondary db2"),
+                                                                        "continue without the secondary db2"),
 ])
 def test_titles(kind: str, target: tuple[str, ...], title: str) -> None:
     assert OPERATIONS[kind].titled(target) == title

@@ -59,6 +59,14 @@ async def test_home_shows_the_pool() -> None:
         assert "q quit" in lines(pilot)[-1]
 
 
+async def test_line_2_says_how_many_problems_there_are_and_the_key_that_lists_them() -> None:
+    async with dashboard(split()).run_test(size=(120, 40)) as pilot:
+        assert "+1 more [!]" in lines(pilot)[1]
+    one = replace(split(), problems=split().problems[:1])
+    async with dashboard(one).run_test(size=(120, 40)) as pilot:
+        assert "[!]" not in lines(pilot)[1]
+
+
 async def test_the_first_frame_needs_no_snapshot() -> None:
     feed = SampleFeed(None)
     async with dashboard(None, feed).run_test(size=(120, 40)) as pilot:

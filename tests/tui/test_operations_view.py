@@ -87,7 +87,7 @@ async def test_what_stopped_half_way_goes_on_or_back_with_two_presses(key: str, 
 @pytest.mark.parametrize(("known", "key", "reason"), [
     (ended(), "c", "there is nothing to bring to an end"), (ended(), "b", "plan the opposite"),
     (replace(half(), elsewhere=True, host="desk"), "c", "it was started on desk"),
-    (replace(half(), undoable=False), "b", "has no way back"), (half(), "x", "does not run any more"),
+    (replace(half(), undoable=False), "b", "has no way back"), (half(), "x", "is not running any more"),
 ])
 async def test_what_cannot_be_done_says_why(known: StartedOperation, key: str, reason: str) -> None:
     operator = FakeOperator()
@@ -149,7 +149,7 @@ async def test_leaving_while_an_operation_runs_says_how_to_come_back() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         await pilot.press("q")
-    assert "rebalance by ann@desk goes on without this terminal. `tuiha` opens it again" in app.goodbye
+    assert "rebalance by ann@desk continues without this terminal. `tuiha` opens it again" in app.goodbye
     assert goes_on(running_in(healthy())) == ""
 
 

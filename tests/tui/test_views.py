@@ -88,7 +88,7 @@ def test_the_panel_names_what_an_operator_compares() -> None:
 
 def test_a_pair_without_its_primary_claims_nothing() -> None:
     said = "\n".join(plain(line) for line in panel_lines(SAMPLES["down"]()[0], 120, 13))
-    assert "it leads" not in said
+    assert "none (primary)" not in said
     assert "not replicating" in said
     assert "connection refused" in said
 
@@ -115,11 +115,11 @@ def test_under_each_sprayer_are_its_servers() -> None:
 
 def test_who_holds_the_address_and_who_says_so() -> None:
     by_sessions = healthy().sprayers
-    assert [holding(one)[0] for one in by_sessions] == ["carries devices, by its sessions", "stands by: no sessions"]
+    assert [holding(one)[0] for one in by_sessions] == ["carries devices, by its sessions", "standby: no sessions"]
     rows = (AddressRow("192.0.2.101", "MASTER"), AddressRow("192.0.2.102", "BACKUP"))
     told = replace(by_sessions[1], addresses=rows)
-    assert holding(told)[0] == "has 192.0.2.101, says keepalived"
-    assert holding(replace(told, addresses=rows[1:]))[0] == "has no address, says keepalived"
+    assert holding(told)[0] == "has 192.0.2.101, by keepalived"
+    assert holding(replace(told, addresses=rows[1:]))[0] == "has no address, by keepalived"
     snapshot = replace(healthy(), sprayers=(by_sessions[0], told))
     assert unpack(Snapshot, pack(snapshot)).sprayers[1].addresses == rows
 
@@ -149,7 +149,7 @@ def test_troubled_clusters_come_first_and_the_rest_is_counted() -> None:
 def test_a_mail_server_without_a_partner_says_so() -> None:
     base = degraded()
     alone = tuple(one for one in base.mail if one.name != "mail1")
-    assert mail_items(replace(base, mail=alone), AT)[0].stands == "nobody takes over"
+    assert mail_items(replace(base, mail=alone), AT)[0].stands == "no other server"
 
 
 def test_equal_events_are_rows_of_their_own_and_keep_their_names() -> None:

@@ -160,11 +160,30 @@ def test_the_day_shows_what_is_known_of_it_and_the_last_incident() -> None:
         return Event(AT - hours * 3600, Severity.BAD, "east", EventKind.VERDICT, Change(before, after))
 
     events = (turned(2.0, "DOWN", "HEALTHY"), turned(2.5, "HEALTHY", "DOWN"))
-    known = stretches(events, AT, Verdict.HEALTHY, AT - 3 * 3600)
+    known = stretches(events, AT, healthy(), AT - 3 * 3600)
     shown = plain(day_line(known, AT, 120))
     assert "DOWN from 00:42Z, 30m00s" in shown
     marks = shown.split()[2]
     assert (len(marks), marks.count("✗"), marks.count("●"), marks.count("·")) == (48, 2, 5, 41)
+
+
+def test_an_outage_lasts_as_long_on_the_line_of_the_day_as_in_the_band() -> None:
+    snapshot, _ = SAMPLES["down"]()
+    event = Event(AT - 2, Severity.BAD, "east", EventKind.VERDICT, Change("DEGRADED", "DOWN"))
+    earlier = Event(AT - 4, Severity.WARNING, "east", EventKind.VERDICT, Change("HEALTHY", "DEGRADED"))
+    known = stretches((event, earlier), AT, replace(snapshot, unserved_since=AT - 12), AT - 60)
+    assert known == [(AT - 12, AT, Verdict.DOWN), (AT - 60, AT - 12, Verdict.HEALTHY)]
+    assert "DOWN from 03:11Z, now for 12s" in plain(day_line(known, AT, 120))
+
+
+async def test_what_is_old_has_no_colour_and_does_not_last_on() -> None:
+    snapshot, happened = SAMPLES["down"]()
+    view = View(snapshot.pool, AT + 3600, "WALL", False, snapshot, happened)
+    drawn = wall_lines([OnWall(view, Trends(no_history))], 0, 120, 40)
+    assert "THIS IS 1h00m OLD" in plain(drawn[1])
+    assert {line.ground for line in drawn[2:]} == {"ground"}
+    assert {style for line in drawn[2:] for text, style in line.spans if text.strip()} <= {"quiet"}
+    assert any("nobody is served for 6s" in plain(line) for line in drawn)
 
 
 # The list of pools

@@ -15,7 +15,7 @@ NOTE = 28  # characters of a note at 80 columns
 SEEDS = range(40)
 
 
-@pytest.mark.parametrize("one", texts(), ids=lambda one: one.place)
+@pytest.mark.parametrize("one", texts("words", "tui", "cli"), ids=lambda one: one.place)
 def test_a_text_is_plain(one: Text) -> None:
     assert list(broken(one.text)) == []
 

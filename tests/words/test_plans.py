@@ -9,7 +9,7 @@ from tuiha.model.operations.outage import Interruption, interruption, moments_of
 from tuiha.model.operations.plans import Moment
 from tuiha.model.operations.statements import plain
 from tuiha.words.plans import changed, no_return, outage, way_back
-from tuiha.words.results import cost, meanwhile, requests, users
+from tuiha.words.results import cost, meanwhile, requests, told, users
 from tuiha.words.step_names import NAMES, step_name
 
 LONGEST = 24  # cells of a name: two columns of steps stand side by side in 80
@@ -112,3 +112,27 @@ def test_what_changed_is_said_of_nodes_together() -> None:
     assert changed(after, before)[0] == "s1, s3 no longer answer"
     assert changed({"free": None}, {"free": [1, 2]}) == ("free: not known ▸ 1, 2",)
     assert changed(after, after) == ()
+
+
+def test_what_changed_of_servers_that_users_move_between_is_said_in_words() -> None:
+    before = {"servers": {"s1": {"part": "gives"}, "s2": {"part": "apart"}, "s3": {"part": "takes"}}}
+    after = {"servers": {"s1": {"part": "takes"}, "s2": {"part": "takes"}, "s3": {"part": "keeps"}}}
+    assert changed(before, after) == ("s1, s2 can take users now", "s3 is overloaded now, and can take no users")
+    assert changed({"servers": {}}, {"servers": {"s4": {"part": "takes"}}}) == ("s4 answers again",)
+
+
+FIGURES = {"outage_ms": 2000.0, "unserved_ms": 21_000.0, "requests_delayed": 31, "requests_failed": 0}
+
+
+def test_a_result_says_each_figure_once_and_in_words() -> None:
+    known = Interruption(AT - 22.0, AT - 2.0, AT)
+    said = told({**FIGURES, "moves_planned": 3, "moves": "3 users moved", "protected": True}, known)
+    assert [label for label, _ in said] == ["Not served", "Writes held", "Requests", "Users"]
+    assert dict(told(FIGURES, None)) == {
+        "Not served": "21s", "Writes held": "2.0s by the operation", "Requests": "31 requests delayed, 0 failed"}
+
+
+def test_a_figure_that_this_version_does_not_know_is_no_python() -> None:
+    strange = {"kept_back": ["s1", "s3"], "each": {"s1": 2, "s2": None}, "good": True, "bad": None, "number": 1795997113}
+    assert dict(told(strange, None)) == {"Kept back": "s1, s3", "Each": "s1 2, s2", "Good": "yes",
+                                         "Number": "1,795,997,113"}

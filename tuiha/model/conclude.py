@@ -13,7 +13,7 @@ from tuiha.model.rates import backends, requests, transactions
 from tuiha.model.rows import database_facts, down, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
 from tuiha.model.scene import Scene
-from tuiha.model.unserved import unserved_since
+from tuiha.model.since import unserved_since
 from tuiha.model.verdict import protection, verdict
 from tuiha.model.words import natural
 
@@ -46,7 +46,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         without_mail=summed((s.name, one) for s in look.servers if s.report is not None and not down(s, rules)
                             for one in s.report.mail or ()),
         running=running_in(intent, look.at if seen_at is None else seen_at, since),
-        unserved_since=unserved_since(look, servers, rules, previous),
+        unserved_since=unserved_since(look, servers, stand, rules, previous),
     )
     found = problems(scene, previous)
     return Snapshot(

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 
+_MOST_DAYS = 9999  # a longer time is that of a clock that is wrong
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
 def span(seconds: float, *, fine: bool = True) -> str:
     """A time span in at most two units: `4m12s`, `0.4s` (without `fine`: `0s`), `3h05m`, `2d04h`."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     if fine and seconds < 10:
-        return f"{seconds:.1f}s"
-    whole = int(seconds)
+        return f"{max(0.0, seconds):.1f}s"
+    whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+    days = whole // 86400
+    return f"{days}d{whole % 86400 // 3600:02d}h" if days <= _MOST_DAYS else f"over {_MOST_DAYS}d"
+
+
+def date_of(at: float) -> datetime | None:
+    """A moment (unix seconds) in UTC; None for one that no calendar has: the clock of its node is wrong."""
+    try:
+        return datetime.fromtimestamp(at, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def size(count: int) -> str:

@@ -10,7 +10,7 @@ from tuiha.model.event_groups import EventGroup
 from tuiha.model.facts import Event, NodeKind
 from tuiha.model.words import count, names
 from tuiha.words.mail import explained
-from tuiha.words.states import OUT_OF_SERVICE, of_manager
+from tuiha.words.states import NOT_KNOWN, OUT_OF_SERVICE, of_manager
 
 
 def text(event: Event) -> str:
@@ -36,7 +36,7 @@ def subjects(group: EventGroup, most: int) -> str:
 
 
 def _changed(before: str = "") -> Callable[[Change], str]:
-    return lambda facts: f"{before}{facts.before} -> {facts.after}"
+    return lambda facts: f"{before}{facts.before or NOT_KNOWN} -> {facts.after or NOT_KNOWN}"
 
 
 def _state(facts: StateChange) -> str:

@@ -19,6 +19,7 @@ from tuiha.words.problems import state_words
 
 RUNBOOKS = "docs/runbooks/{code}.md"
 _NEAR = 5  # words that are offered for one that is not known
+_BEGUN = 4  # letters from which on the beginning of a word may have a typing error
 
 
 class WordKind(StrEnum):
@@ -87,10 +88,18 @@ def find(text: str) -> tuple[ExplainedWord, ...]:
 
 
 def closest(text: str) -> tuple[str, ...]:
-    """The known words that are most like an unknown one."""
+    """The known words that are most like an unknown one: they begin with it, or with most of its letters in order."""
     named = {key: one.word for one in every() for key in _keys(one)}
     key = _key(text)
-    found = [*difflib.get_close_matches(key, named, n=_NEAR, cutoff=0.6), *(one for one in named if key and key in one)]
+    if not key:
+        return ()
+    begun = {one[: len(key)]: one for one in reversed(named) if len(one) > len(key) >= _BEGUN}
+    found = [
+        *sorted((one for one in named if one.startswith(key)), key=len),
+        *difflib.get_close_matches(key, named, n=_NEAR, cutoff=0.6),
+        *(begun[one] for one in difflib.get_close_matches(key, begun, n=_NEAR, cutoff=0.75)),
+        *(one for one in named if key in one),
+    ]
     return tuple(dict.fromkeys(named[one] for one in found))[:_NEAR]
 
 

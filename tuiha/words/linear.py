@@ -10,10 +10,10 @@ from tuiha.model.facts import Event, NodeKind, Problem, Protection, Snapshot
 from tuiha.model.operations.intent import Condition
 from tuiha.model.operations.plans import StepStatus
 from tuiha.model.problems.operation import Running
-from tuiha.model.words import count, names, span
+from tuiha.model.words import count, names
 from tuiha.words import events, problems
 from tuiha.words.next import command
-from tuiha.words.states import OUT_OF_SERVICE, of_manager, served
+from tuiha.words.states import NOT_KNOWN, OUT_OF_SERVICE, of_manager, served
 
 
 def event(found: Event) -> str:
@@ -64,10 +64,9 @@ def step(number: int, status: StepStatus, does: str, after: str, told: str, *, u
     return sentence("".join(parts))
 
 
-def outcome(name: str, value: object) -> str:
-    """A figure of a result, as a sentence; empty where there is nothing to say."""
-    said = _OUTCOMES.get(name)
-    return sentence(f"{name}: {value}" if said is None else said(value))
+def protection(protected: object) -> str:
+    """Whether the pool is protected after an operation; empty where it was not read."""
+    return _AFTER[protected] if isinstance(protected, bool) else ""
 
 
 def sentence(text: str) -> str:
@@ -96,7 +95,7 @@ def _moved(subject: str, facts: Move) -> str:
 
 
 def _changed(before: str = "") -> Callable[[str, Any], str]:
-    return lambda subject, facts: f"{before}{subject} is {facts.after or 'none'}, it was {facts.before or 'none'}"
+    return lambda subject, facts: f"{before}{subject} is {facts.after or NOT_KNOWN}, it was {facts.before or NOT_KNOWN}"
 
 
 _PROTECTIONS: Mapping[Protection, Callable[[str], str]] = {
@@ -119,12 +118,7 @@ _STEPS: Mapping[StepStatus, str] = {
     StepStatus.STOPPED: "was stopped",
     StepStatus.UNDONE: "was undone",
 }
-_OUTCOMES: Mapping[str, Callable[[Any], str]] = {
-    "outage_ms": lambda ms: "" if ms is None else f"Writes were held for {span(ms / 1000)}",
-    "requests_delayed": lambda number: "" if number is None else f"Requests that were delayed: {number:,}",
-    "requests_failed": lambda number: "" if number is None else f"Requests that failed: {number:,}",
-    "protected": lambda is_so: "The pool is protected" if is_so else "The pool is UNPROTECTED",
-}
+_AFTER = {True: "The pool is protected.", False: "The pool is UNPROTECTED."}
 _EVENTS: Mapping[EventKind, Callable[[str, Any], str]] = {
     EventKind.VERDICT: _changed(),
     EventKind.EPOCH: _changed("The epoch of "),
@@ -135,7 +129,8 @@ _EVENTS: Mapping[EventKind, Callable[[str, Any], str]] = {
     EventKind.LEFT: lambda subject, facts: f"The {_KINDS.get(facts.kind, facts.kind)} {subject} left",
     EventKind.STATE: _state,
     EventKind.ROLE: _changed("The role of "),
-    EventKind.REPLICATION: _changed("Replication to "),
+    EventKind.REPLICATION: lambda subject, facts: f"Replication to {subject} is {facts.after or 'none'}, it was "
+                                                  f"{facts.before or 'none'}",
     EventKind.TARGET: lambda subject, facts: f"{subject} is to be {facts.after}, it was to be {facts.before}",
     EventKind.RESTARTED: _restarted,
     EventKind.USERS_MOVED: _moved,

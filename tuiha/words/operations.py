@@ -60,38 +60,39 @@ LEFT: Mapping[Left, Template] = {
 
 
 LOSSES: Mapping[Loses, Template] = {
-    Loses.AT_PROMOTION: "writes that {active} had and {partner} lacked when it was promoted",
-    Loses.COMMITS_TAKE_LONGER: "nothing: commits take as long as {partner} needs to flush them",
-    Loses.CONTINUE: "nothing: devices and mail continue where they stopped",
-    Loses.COPIED_ANEW: "on {partner}, everything: it is copied from {active} again",
-    Loses.DEVICE_CONTINUES: "nothing: after allow-device the device continues from the last change it acknowledged",
+    Loses.AT_PROMOTION: "Writes that {active} had and {partner} lacked when it was promoted",
+    Loses.COMMITS_TAKE_LONGER: "Nothing is lost. Commits take as long as {partner} needs to flush them",
+    Loses.CONTINUE: "Nothing is lost. Devices and mail continue where they stopped",
+    Loses.COPIED_ANEW: "On {partner}, everything: it is copied from {active} again",
+    Loses.DEVICE_CONTINUES:
+        "Nothing is lost. After allow-device the device continues from the last change it acknowledged",
     Loses.DEVICE_CONTINUES_WITH_KEY:
-        "nothing: with a new key the device continues from the last change it acknowledged",
+        "Nothing is lost. With a new key the device continues from the last change it acknowledged",
     Loses.FOR_GOOD: "{devices:device} and {changes:change}, permanently",
-    Loses.GUARDED: "nothing: a guard may act again",
-    Loses.HOLES: "every write that {partner} does not have: {why}",
-    Loses.IF_CAUGHT_UP: "nothing, if {partner} catches up; now it is {standby}",
-    Loses.JOINS_AGAIN: "nothing: started again, it joins the pool as a new server",
-    Loses.MONITORED_ONCE: "nothing: one server monitors each user, before and after",
-    Loses.NOTHING: "nothing",
-    Loses.OF_PARTNER: "on {partner}, writes that {active} lacks; on {active}, nothing",
-    Loses.ON_PARTNER: "nothing: every acknowledged write is on {partner}",
+    Loses.GUARDED: "Nothing is lost. A guard may act again",
+    Loses.HOLES: "Every write that {partner} does not have: {why}",
+    Loses.IF_CAUGHT_UP: "Nothing, if {partner} catches up; now it is {standby}",
+    Loses.JOINS_AGAIN: "Nothing is lost. Started again, it joins the pool as a new server",
+    Loses.MONITORED_ONCE: "Nothing is lost. One server monitors each user, before and after",
+    Loses.NOTHING: "Nothing is lost",
+    Loses.OF_PARTNER: "On {partner}, writes that {active} lacks; on {active}, nothing",
+    Loses.ON_PARTNER: "Nothing is lost. Every acknowledged write is on {partner}",
     Loses.PROTECTION:
-        "nothing now. While {active} is alone, its loss loses every write since then, and {partner} cannot replace "
-        "it",
+        "Nothing is lost now. While {active} is alone, its loss loses every write since then, and {partner} cannot "
+        "replace it",
     Loses.READ_FROM_PARTNER:
-        "nothing: mail that arrives meanwhile is read from the partner, and nothing is reported twice",
-    Loses.RECORDED_LATER: "nothing: mail that arrives meanwhile is recorded when the user is enabled",
-    Loses.SERVED_BY_OTHERS: "nothing: the other servers serve its devices",
-    Loses.SERVES_AGAIN: "nothing: {active} serves again, and no server has used {partner} meanwhile",
-    Loses.SINCE_STALE: "every write since {partner} became STALE: it lacks acknowledged writes",
-    Loses.STAYS_AS_IS: "nothing: completed steps of operation {operation} stay; plan again for the rest",
-    Loses.STOPPED_BY_PATRONI: "nothing: Patroni stops {active} cleanly, and {partner} has all of it",
-    Loses.STOPPED_CLEANLY: "nothing: {active} is stopped cleanly, and {partner} replays all of it",
-    Loses.UNGUARDED: "nothing: meanwhile the loss of a database waits for an operator",
+        "Nothing is lost. Mail that arrives meanwhile is read from the partner, and nothing is reported twice",
+    Loses.RECORDED_LATER: "Nothing is lost. Mail that arrives meanwhile is recorded when the user is enabled",
+    Loses.SERVED_BY_OTHERS: "Nothing is lost. The other servers serve its devices",
+    Loses.SERVES_AGAIN: "Nothing is lost. {active} serves again, and no server has used {partner} meanwhile",
+    Loses.SINCE_STALE: "Every write since {partner} became STALE: it lacks acknowledged writes",
+    Loses.STAYS_AS_IS: "Nothing is lost. Completed steps of operation {operation} stay; plan again for the rest",
+    Loses.STOPPED_BY_PATRONI: "Nothing is lost. Patroni stops {active} cleanly, and {partner} has all of it",
+    Loses.STOPPED_CLEANLY: "Nothing is lost. {active} is stopped cleanly, and {partner} replays all of it",
+    Loses.UNGUARDED: "Nothing is lost. Meanwhile the loss of a database waits for an operator",
     Loses.WAS_READ_FROM_PARTNERS:
-        "nothing: mail that arrived meanwhile was read from the partners, and nothing is reported twice",
-    Loses.WHAT_PARTNER_LACKS: "every write that {partner} lacks: under Patroni, commits did not wait for it",
+        "Nothing is lost. Mail that arrived meanwhile was read from the partners, and nothing is reported twice",
+    Loses.WHAT_PARTNER_LACKS: "Every write that {partner} lacks: under Patroni, commits did not wait for it",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuiha.model.operations.evidence import StepId
+from tuiha.model.operations.plans import ServerPart
 from tuiha.model.words import names
 
 _MOVES = "none; a user that moves waits for a moment"
@@ -69,8 +70,13 @@ def changed(before: Facts, after: Facts) -> tuple[str, ...]:
             alone.append(_told(path, old, new))
         else:
             found.setdefault(verb, []).append(path[1])
-    together = (f"{names(nodes)} {verb}" for verb, nodes in found.items())
+    together = (f"{names(nodes)} {_inflected(verb, len(nodes))}" for verb, nodes in found.items())
     return (*together, *alone)
+
+
+def _inflected(verb: str, nodes: int) -> str:
+    """The verb for one node, or for several."""
+    return verb.format(s="s" if nodes == 1 else "", be="is" if nodes == 1 else "are")
 
 
 def _differences(old: Facts, new: Facts, at: Path) -> Iterator[tuple[Path, Any, Any]]:
@@ -84,13 +90,23 @@ def _differences(old: Facts, new: Facts, at: Path) -> Iterator[tuple[Path, Any, 
 
 def _of_node(path: Path, old: Any, new: Any) -> str | None:
     """What a server or a database does now; None for a fact of another sort."""
+    if path[:1] == ("servers",) and path[2:] == ("part",):
+        return _PARTS.get(new)
     if len(path) != 2 or path[0] not in ("servers", "databases"):
         return None
     if new in (None, _SILENT):
-        return "no longer answer" if path[0] == "servers" else "no longer answers"
+        return "no longer answer{s}"
     if old in (None, _SILENT):
-        return "answer again" if path[0] == "servers" else "answers again"
+        return "answer{s} again"
     return None
+
+
+_PARTS: Mapping[object, str] = {
+    ServerPart.TAKES: "can take users now",
+    ServerPart.KEEPS: "{be} overloaded now, and can take no users",
+    ServerPart.APART: "cannot be reached from this host now",
+    ServerPart.GIVES: "{be} down or drained: all users must move",
+}
 
 
 def _told(path: Path, old: Any, new: Any) -> str:

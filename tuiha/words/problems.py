@@ -343,7 +343,7 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
         "OTHER POOL", lambda facts: f"it belongs to the pool '{facts.names[0]}'",
         "its address in the configuration leads to another pool's database"),
     ProblemCode.FOREIGN: _Text(
-        "FOREIGN", lambda facts: f"not of this pool: system {facts.system}, expected {facts.expected}",
+        "FOREIGN", lambda facts: f"not of this pool: system {facts.system}, expected {facts.expected or 'not known'}",
         "it is not a database of this pool, and has none of its data"),
     ProblemCode.REPLAY_PAUSED: _FOUND,
     ProblemCode.PREPARED_TRANSACTIONS: _FOUND,
@@ -376,7 +376,7 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.UNCHECKED: _FOUND,
     ProblemCode.NO_MAP: _FOUND,
     ProblemCode.MAIL_DOWN: _Text("DOWN", _reason, _mail_down),
-    ProblemCode.MAIL_CLOSED: _Text("CLOSED", lambda facts: f"refuses log-ins: {facts.reason}", _mail_closed),
+    ProblemCode.MAIL_CLOSED: _Text("CLOSED", lambda facts: f"refuses log-ins: {facts.reason}" if facts.reason else "refuses log-ins", _mail_closed),
     ProblemCode.MAIL_OUT: _Text("OUT", _always("answers, but out of service"), _mail_out),
     ProblemCode.MAIL_LATE: _Text(
         "LATE", lambda facts: f"{facts.mailboxes:,} mailboxes had unreported mail",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuiha.model.operations.outage import Interruption
 from tuiha.model.operations.plans import OperationStatus, Uncounted
 from tuiha.model.words import count, names, span
+from tuiha.words.states import NOT_KNOWN
 
 WORDS: Mapping[OperationStatus, str] = {
     OperationStatus.RUNNING: "RUNNING",
@@ -28,7 +30,7 @@ MEANINGS: Mapping[OperationStatus, str] = {
     OperationStatus.CANCELLED: "Stopped at a place where that is safe.",
     OperationStatus.INTERRUPTED: "The process running it died. It is stopped: resume it (c) or undo it (b).",
 }
-NOT_KNOWN = "not known"
+_DAY = 86_400.0  # seconds
 _WHY: Mapping[str, str] = {
     Uncounted.RESTARTED: "restarted meanwhile",
     Uncounted.SILENT_BEFORE: "did not answer before the operation",
@@ -38,7 +40,7 @@ _WHY: Mapping[str, str] = {
 
 def clock(at: float) -> str:
     """The time of day of a moment (unix seconds), UTC."""
-    return time.strftime("%H:%M:%SZ", time.gmtime(at))
+    return time.strftime("%H:%M:%SZ", time.gmtime(at % _DAY)) if math.isfinite(at) else NOT_KNOWN
 
 
 def meanwhile(found: Interruption, now: float) -> str:
@@ -101,3 +103,43 @@ def users(outcome: Mapping[str, Any]) -> str:
     if isinstance(planned, int):
         return f"{count(planned, 'move')} planned; how many were made is {NOT_KNOWN}"
     return count(concerned, "user") if isinstance(concerned, int) else ""
+
+
+def told(outcome: Mapping[str, Any], found: Interruption | None) -> tuple[tuple[str, str], ...]:
+    """All that an operation cost and did, once: labels and texts, the same on the screen and on the command line."""
+    costs = () if found is None else cost(found)
+    return (*costs, *_recorded(outcome, frozenset(label for label, _ in costs)),
+            *((label, text) for label, text in (("Requests", requests(outcome)), ("Users", users(outcome)),
+                                                *_others(outcome)) if text))
+
+
+def _recorded(outcome: Mapping[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """The two outages of an operation whose steps are not at hand, by the figures of its result."""
+    for label, name, by in (("Not served", "unserved_ms", ""), ("Writes held", "outage_ms", " by the operation")):
+        value = outcome.get(name)
+        if label not in known and isinstance(value, int | float):
+            yield label, f"{_short(value / 1000)}{by}"
+
+
+_TOLD = frozenset({"outage_ms", "unserved_ms", "protected", "requests_delayed", "requests_failed",
+                   "requests_unknown_on", "requests_unknown_why", "moves", "moves_planned", "minimum", "users"})
+
+
+def _others(outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Figures that only this kind of operation has."""
+    for name, value in outcome.items():
+        if name not in _TOLD:
+            yield name.replace("_", " ").capitalize(), _said(value)
+
+
+def _said(value: object) -> str:
+    """A figure that only one kind of operation has, as people read it; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_said(one)}".rstrip() for name, one in value.items())
+    return ", ".join(map(_said, value)) if isinstance(value, list | tuple) else str(value)

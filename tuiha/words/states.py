@@ -8,7 +8,7 @@ from typing import Any
 
 from tuiha.model.codes import ProblemCode
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
-from tuiha.model.problems.symptoms import Folded
+from tuiha.model.problems.symptoms import Folded, Trouble
 from tuiha.model.reports import Managed, ServerState, ServerTarget
 from tuiha.model.scene import DRAINS, serves
 from tuiha.model.words import count, span
@@ -19,6 +19,7 @@ NOT_OURS = "accepts writes, not ours"  # of a second database that follows nobod
 NOT_REPLICATING = "not replicating"
 TWO_PRIMARIES = "TWO PRIMARIES"
 UNKNOWN = "unknown"
+NOT_KNOWN = "not known"
 SPELLED: Mapping[str, str] = {"sync": "synchronous"}  # where there is room for it
 _END = re.compile(r"[:;] | \(|  ")  # not a comma: after it comes what the clause needs
 # What a server says of itself is older than these: its row says the same as line 2.
@@ -33,7 +34,7 @@ def serving(snapshot: Snapshot) -> tuple[int, int]:
 def served(snapshot: Snapshot, now: float) -> str:
     """`all 4 serve`, `3 of 4 serve`; or that nobody is served, and for how long."""
     if snapshot.unserved_since is not None:
-        lasts = span(float(max(0, int(now - snapshot.unserved_since))), fine=False)
+        lasts = span(now - snapshot.unserved_since, fine=False)
         if snapshot.held_by is not None:
             return f"{snapshot.held_by} holds requests for {lasts}"
         return f"nobody is served for {lasts}"
@@ -84,8 +85,9 @@ def shown(server: ServerFacts, problem: Problem | None) -> str:
     return f"{server.state} -> UP" if server.target is ServerTarget.UP and drains else server.state
 
 
-def why(problem: Problem, cause: Problem | None, state: str) -> str:
+def why(trouble: Trouble, state: str) -> str:
     """Why a node is marked; never empty. A symptom names its cause; a state that the row shows is not said again."""
+    problem, cause = trouble.problem, trouble.cause
     waits = None if cause is None else _WAITS.get(problem.code)
     if waits is not None and cause is not None:
         return f"{waits} {cause.subject}"
@@ -99,7 +101,7 @@ _WAITS = {ProblemCode.SERVER_WAITING: "waits for", ProblemCode.SERVER_CUT_OFF: "
 
 def seen_ago(age: float | None) -> str:
     """How long ago a node was seen."""
-    return "not seen yet" if age is None else f"seen {span(float(int(age)), fine=False)} ago"
+    return "not seen yet" if age is None else f"seen {span(age, fine=False)} ago"
 
 
 def symptoms(found: Folded, users: int | None, total: int) -> list[tuple[str, str, str]]:

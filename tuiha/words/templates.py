@@ -16,6 +16,7 @@ from typing import Any
 from tuiha.model.operations.statements import Plain, Statement
 from tuiha.model.words import count, names
 
+_DAY = 86_400  # seconds
 Template = str | Callable[..., str]
 
 
@@ -44,13 +45,13 @@ def bytes_of(number: int) -> str:
 
 def clock(at: float) -> str:
     """The time of day of a moment (unix seconds), UTC."""
-    return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at)))
+    return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at) % _DAY))
 
 
 def at_moment(at: float) -> str:
     """A moment (unix seconds) to the millisecond, UTC: `at 22:51:43.485Z`."""
     whole, milliseconds = divmod(int(at * 1000), 1000)
-    return f"at {time.strftime('%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
+    return f"at {time.strftime('%H:%M:%S', time.gmtime(whole % _DAY))}.{milliseconds:03d}Z"
 
 
 def _lsn(position: int) -> str:

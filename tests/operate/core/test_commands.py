@@ -50,7 +50,7 @@ async def test_plan_and_apply(studio: Studio, capsys: Captured) -> None:
     assert await tuiha(studio, "plan", "paint", "red") == exits.OK
     told = capsys.readouterr()
     assert "POINT OF NO RETURN" in told.out
-    assert "You lose: nothing: it is only paint" in told.out
+    assert "Data loss: nothing: it is only paint" in told.out
     plan = re.findall(r"tuiha apply (\w+) --confirm wall", told.err)[0]
     assert await tuiha(studio, "apply", plan[:6], "--confirm", "wall", "--reason", "ugly", "--json") == exits.OK
     told = capsys.readouterr()

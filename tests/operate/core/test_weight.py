@@ -112,15 +112,41 @@ def test_a_loss_that_was_not_told_voids_and_figures_that_move_do_not() -> None:
     assert voided_by(told, more) is None
     lost = something(Loses.HOLES(partner="db2", gaps=[Gap.NOBODY], why="nobody is waited for"))
     found = voided_by(plan(facts()), plan(facts(), lost))
-    assert found == ({"loses": "nothing: every acknowledged write is on db2"},
-                     {"loses": "every write that db2 does not have: nobody is waited for"})
+    assert found == ({"loses": "Nothing is lost. Every acknowledged write is on db2"},
+                     {"loses": "Every write that db2 does not have: nobody is waited for"})
     other = something(Loses.HOLES(partner="db2", gaps=[Gap.STRANGER], why="nobody is waited for"))
     assert voided_by(plan(facts(), lost), plan(facts(), other)) is not None
     assert voided_by(told, plan(facts())) is None
 
 
-def test_facts_of_other_operations_void_as_before_and_so_does_a_plan_that_was_written_by_hand() -> None:
-    old, new = ({"servers": {"s1": {"part": part, "capacity": 10}}, "active": "db1"} for part in ("takes", "gone"))
+def of_users(**servers: Facts) -> Plan:
+    return plan({"servers": servers, "active": "db1", "epoch": 4})
+
+
+def part(now: str, capacity: int = 10) -> Facts:
+    return {"part": now, "capacity": capacity}
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    ("gives", "takes"), ("apart", "takes"), ("keeps", "takes"), ("gives", "keeps"), ("apart", "keeps"),
+])
+def test_a_server_that_returns_voids_no_plan_that_moves_users(before: str, after: str) -> None:
+    old, new = of_users(s1=part("takes"), s2=part(before)), of_users(s1=part("takes"), s2=part(after))
+    assert old.id != new.id
+    refuse_unless_same(old, new)
+    assert voided_by(new, old) == ({"servers": {"s2": {"part": after}}}, {"servers": {"s2": {"part": before}}})
+
+
+def test_a_server_that_joins_voids_no_plan_that_moves_users_and_one_that_is_gone_does() -> None:
+    two, three = of_users(s1=part("takes"), s2=part("takes")), of_users(s1=part("takes"), s2=part("takes"),
+                                                                        s3=part("takes"))
+    assert voided_by(two, three) is None
+    assert voided_by(three, two) is not None
+    assert voided_by(two, of_users(s1=part("takes"), s2=part("takes", 20))) is not None
+
+
+def test_other_facts_of_other_operations_void_and_so_does_a_plan_that_was_written_by_hand() -> None:
+    old, new = ({"servers": {"s1": {"part": part, "capacity": 10}}, "active": "db1"} for part in ("takes", "gives"))
     assert voided_by(plan(old), plan(new)) == ({"servers": {"s1": {"part": "takes"}}},
-                                               {"servers": {"s1": {"part": "gone"}}})
+                                               {"servers": {"s1": {"part": "gives"}}})
     assert voided_by(replace(plan(facts()), id="0123"), plan(facts())) == ({}, {})

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tuiha.operate.users.census import Staying
 from tuiha.operate.users.drain import leaving, room
+from tuiha.model.operations.plans import ServerPart
 from tuiha.operate.users.planner import (
     Bounds,
     Moves,
-    ServerPart,
     ServerPlace,
     UserArrays,
     fewest,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.model.looks import failing, healthy, server, with_server
+from tuiha.model.codes import ProblemCode
 from tuiha.model.conclude import conclude
 from tuiha.server.http.metrics import DESCRIBED
 from tuiha.watch.export.exposition import FAMILIES
@@ -21,6 +22,9 @@ An alert for the operator on call needs one line: `tuiha_pool_verdict{verdict="H
 run a command (`alerts:` in the configuration). Watch the watcher, too:
 `time() - tuiha_pool_seen_timestamp_seconds > 30`.
 """
+PAGES = """The label `code` of `tuiha_pool_problem` names the problem, and each code has a page: what users notice, what to
+check, and what to do. An alert rule can link it, for instance
+`runbook_url: https://example.org/runbooks/{{ $labels.code }}.md`. The pages:"""
 _TITLES = "| metric | labels | meaning |\n|---|---|---|"
 
 
@@ -31,6 +35,8 @@ def rows() -> Iterator[str]:
     for family in FAMILIES:
         names = next((labels for labels, _ in family.samples(snapshot)), {})
         yield f"| `{family.name}` | {', '.join(f'`{name}`' for name in names)} | {family.help} |"
+    pages = ", ".join(f"[`{code}`](runbooks/{code}.md)" for code in sorted(ProblemCode))
+    yield f"\n## Runbooks\n\n{PAGES}\n\n{pages}"
     yield f"\n## A pool server's `/metrics`\n\n{_TITLES}"
     for name, labels, text in DESCRIBED:
         yield f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {text} |"

@@ -161,11 +161,11 @@ PARTS: Mapping[ProblemCode, Parts] = {
     ProblemCode.DATABASE_DOWN: _parts(
         POSTGRESQL,
         Look("tuiha plan failover", HERE, (
-            ("You lose: nothing ...", "the primary is lost, and the secondary has every write: apply the plan"),
+            ("Data loss: Nothing is lost ...", "the primary is lost, and the secondary has every write: apply the plan"),
             ("BAD  protection ...", "the secondary lacks writes: try to start the primary first"),
             ("NEVER  disputed ...", "servers still reach the primary: find the network fault instead"))),
         Look("tuiha plan degrade", HERE, (
-            ("You lose: nothing now ...", "the secondary is lost: apply the plan, and users are served again"),
+            ("Data loss: Nothing is lost now ...", "the secondary is lost: apply the plan, and users are served again"),
             ("BAD  follows ...", "the secondary still receives changes: it is not lost"))),
         avoid=(_NO_SECOND, _PLAN_BEFORE, "Do not restart the lost primary by hand after a failover: plan `rejoin`."),
         wake=_DB_AT_ONCE),
@@ -178,7 +178,7 @@ PARTS: Mapping[ProblemCode, Parts] = {
         Look("SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only');", IN_DATABASE, (
             (" t | off", "the database is a secondary: plan a failover, or the configuration names the wrong one"),
             (" f | on", "a setting makes it read-only: remove it, then `SELECT pg_reload_conf();`"))),
-        Look("tuiha plan failover", HERE, (("You lose: nothing ...", "apply the plan"),)),
+        Look("tuiha plan failover", HERE, (("Data loss: Nothing is lost ...", "apply the plan"),)),
         avoid=("Do not run `pg_promote()` by hand.", _PLAN_BEFORE), wake=_DB_AT_ONCE),
     ProblemCode.NO_EPOCH_ROW: _parts(
         Look("SELECT * FROM pool_epoch;", IN_ACTIVE, (
@@ -203,7 +203,7 @@ PARTS: Mapping[ProblemCode, Parts] = {
             ("password authentication failed", "correct the password in its `primary_conninfo`"),
             ("requested WAL segment ... has already been removed", "it needs a fresh copy: `tuiha plan rejoin`"),
             ("could not connect to the primary", "check the network between the databases"))),
-        Look("tuiha plan degrade", HERE, (("You lose: nothing now ...", "apply it if users are not served"),)),
+        Look("tuiha plan degrade", HERE, (("Data loss: Nothing is lost now ...", "apply it if users are not served"),)),
         avoid=(_NO_EDIT, "Do not delete the secondary's data folder: `rejoin` keeps and replaces it."),
         wake=_DB_AT_ONCE),
     ProblemCode.NOT_SYNCHRONOUS: _parts(

@@ -23,6 +23,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
 from tuiha.operate.records.state import OperationState
 from tuiha.watch.once import look_once
+from tuiha.words.results import requests
 
 COLUMNS, ROWS = 80, 24
 PACE = 0.4  # seconds between two keys of a hand
@@ -31,7 +32,7 @@ USERS = 30
 NAMES = {"Enter": "enter", "C-x": "ctrl+x", "Escape": "esc"}
 HEAD = """# From a dead primary to a protected pool, key by key
 
-This page is a recording. A real embedded pool was under load: three servers, 30 users with their devices, a
+This page is a recording. A real embedded pool was under load: two servers, 30 users with their devices, a
 synchronous database pair, two sprayers and four mail servers. The dashboard ran in tmux at 80x24. A program killed the
 primary with `kill -9`, and pressed each key. The page has every key, and the screen after it. """
 
@@ -92,7 +93,7 @@ def pressed(tmux: Tmux, keys: tuple[str, ...], why: str, then: str) -> None:
 
 def fail_over(tmux: Tmux) -> None:
     """The primary is dead: from the alarm to the result."""
-    tmux.until(r"next: f  plan failover")
+    tmux.until(r"next: f ")
     tmux.say("The primary is dead. Line 1 says how the pool is, line 2 what is broken and what comes next.")
     tmux.show()
     pressed(tmux, ("f",), "fail over. Changes are locked: the dashboard asks why, and suggests the reason itself.",
@@ -112,10 +113,8 @@ def fail_over(tmux: Tmux) -> None:
 
 def measured(state: OperationState) -> str:
     """What an operation cost, in a sentence."""
-    outcome = state.outcome or {}
     took = (state.ended_at or 0.0) - (state.started_at or 0.0)
-    delayed, failed = outcome.get("requests_delayed"), outcome.get("requests_failed")
-    return f"The {state.kind} itself took {took:.1f} s; {delayed} device requests were delayed by it, {failed} failed."
+    return f"The {state.kind} itself took {took:.1f} s. Requests: {requests(state.outcome or {})}."
 
 
 async def everybody(settings: Pool, folder: Path) -> None:
@@ -127,7 +126,7 @@ async def everybody(settings: Pool, folder: Path) -> None:
 
 async def played(tmux: Tmux) -> None:
     """The whole of it on a pool of its own."""
-    async with EmbeddedPool(servers=3, users=USERS, load=True) as pool:
+    async with EmbeddedPool(servers=2, users=USERS, load=True) as pool:
         settings = load(pool.config_path)
         await everybody(settings, pool.folder)
 

@@ -26,7 +26,7 @@ def add_acting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confirm", metavar="NAME", help="the name that the plan asks for; without it, it is typed")
     add_reason(parser)
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],
-                        help="continue although this check is bad; needs a reason; may be repeated")
+                        help="continue although this check is bad (needs a reason); may be repeated")
     parser.add_argument("--detach", action="store_true", help="do not wait for the end of the operation")
 
 

@@ -10,7 +10,7 @@ from tuiha.cli.output.linear import stamped
 from tuiha.cli.output.table import plain
 from tuiha.model.operations.plans import StepStatus
 from tuiha.model.words import count
-from tuiha.words import linear
+from tuiha.words import linear, results
 
 if TYPE_CHECKING:
     from tuiha.operate.records.state import OperationState, StepState
@@ -64,6 +64,8 @@ def _step(step: StepState, *, named: bool) -> str:
 
 def result_lines(state: OperationState) -> list[str]:
     """The result, its figures, and what comes next."""
+    outcome = state.outcome or {}
     said = [f"The operation is {state.status.upper()}{f': {plain(state.text)}' if state.text else ''}",
-            *(linear.outcome(plain(name), value) for name, value in (state.outcome or {}).items()), next_step(state)]
+            *(f"{label}: {plain(text)}" for label, text in results.told(outcome, state.interruption)),
+            linear.protection(outcome.get("protected")), next_step(state)]
     return [stamped(state.ended_at or time.time(), linear.sentence(text)) for text in said if text]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.cli.output.table import aligned, cell, moment, plain
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import CheckVerdict, StepStatus
 from tuiha.model.operations.ways import against
+from tuiha.words.results import told
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
@@ -21,7 +22,7 @@ def plan_text(plan: Plan) -> str:
     return "\n".join([
         f"PLAN {plan.id}  {what(plan)}  pool {plan.pool}",
         "Checks", *(_checks(plan) or ["  none"]),
-        f"You lose: {plain(plan.loses)}",
+        f"Data loss: {plain(plan.loses)}",
         "Steps, each with its limit", *(_steps(plan) or ["  none"]),
         *_users(plan),
     ])
@@ -82,7 +83,7 @@ def operation_text(state: OperationState) -> str:
     """An operation with its steps."""
     rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.does), step.state,
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
-    figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
+    figures = [f"{label}: {plain(text)}" for label, text in told(state.outcome or {}, state.interruption)]
     lacks = ", UNPROTECTED" if (state.outcome or {}).get("protected") is False else ""
     lines = [f"{state.status.upper()}{lacks}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
@@ -93,16 +94,10 @@ def operation_text(state: OperationState) -> str:
     return "\n".join([*lines, *([advice] if advice else [])])
 
 
-def _figure(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else cell(value)
-
-
 def next_step(state: OperationState) -> str:
     """What an operator does now; empty when there is nothing to do."""
     if state.alive is None and not state.settled:
-        return f"Its journal is on {plain(state.host) or 'another host'}: there it is followed, resumed or taken back."
+        return f"Its journal is on {plain(state.host) or 'another host'}: follow, resume or undo it there."
     if state.settled or state.standing.running:
         return ""
     back = f", `tuiha undo {state.id}` undoes it" if against(IntentWay.UNDO, state.standing) is None else ""
@@ -121,9 +116,9 @@ def operations_text(states: Sequence[OperationState]) -> str:
 def step_line(step: StepState) -> str:
     """A step that has just changed, as one line of narration."""
     planned = step.planned
-    state = "taking back" if step.undoing else step.state
+    state = "being undone" if step.undoing else step.state
     took = f" {step.seconds:.2f}s" if step.seconds is not None else f" (limit {planned.limit_seconds:g}s)"
-    told = plain(step.evidence or step.progress)
+    evidence = plain(step.evidence or step.progress)
     count = f" {step.done} of {step.of}" if step.state is StepStatus.RUNNING and step.of is not None else ""
     return f"{planned.number:>3} {plain(planned.target)}: {plain(planned.does)}: {state}{took}{count}" + (
-        f"  {told}" if told else "")
+        f"  {evidence}" if evidence else "")

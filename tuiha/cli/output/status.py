@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from tuiha.cli.output.table import aligned, cell, moment
+from tuiha.cli.output.table import aligned, cell, moment, plain
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Severity, Snapshot, SprayerFacts
+from tuiha.model.problems.symptoms import Trouble, troubles
 from tuiha.model.reports import BackendState
 from tuiha.model.words import count, names, size, span
 from tuiha.words import guard
 from tuiha.words.mail import explained
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
-from tuiha.words.states import note, served
+from tuiha.words.states import note, served, shown, why
 
 _MARK = {Severity.BAD: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
 
@@ -25,8 +26,9 @@ def status_text(snapshot: Snapshot) -> str:
     if not snapshot.problems:
         lines.append("all good, no action needed")
     lines += [*_versions(snapshot), *guard_lines(snapshot)]
-    for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot),
-                 _without_mail(snapshot)):
+    known = troubles(snapshot.problems)
+    for part in (_databases(snapshot, known), _servers(snapshot, known), _sprayers(snapshot, known),
+                 _mail(snapshot, known), _without_mail(snapshot)):
         if part:
             lines += ["", *part]
     return "\n".join(lines)
@@ -85,36 +87,46 @@ def _table(head: str, rows: Iterable[tuple[str, ...]], right: Iterable[int]) -> 
     return aligned([tuple(head.split("|")), *body], right) if body else []
 
 
-def _servers(snapshot: Snapshot) -> list[str]:
+def _why(node: ServerFacts | DatabaseFacts | SprayerFacts | MailFacts, shown: str, known: Mapping[str, Trouble]) -> str:
+    """Why a node is as it is, in the words of the dashboard's rows."""
+    trouble = known.get(node.name)
+    return plain(note(node) if trouble is None else why(trouble, shown))
+
+
+def _servers(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
     def row(s: ServerFacts) -> tuple[str, ...]:
+        trouble = known.get(s.name)
+        state = shown(s, None if trouble is None else trouble.problem)
         memory = cell(size(s.memory_bytes) if s.memory_bytes is not None else None)
-        return (s.name, s.state, s.target, cell(s.users, "{:,}"), cell(s.devices, "{:,}"),
-                cell(s.availability_index), cell(s.cpu_percent, "{:.0f}%"), memory,
-                cell(s.requests_per_second, "{:.1f}"), cell(s.latency_ms, "{:.0f} ms"), cell(s.database),
-                cell(s.lease_seconds, "{:.1f}s"), _age(s.seen_at, snapshot), s.address, note(s))
+        return (s.name, state, cell(s.users, "{:,}"), cell(s.devices, "{:,}"), cell(s.full, "{:.0f}%"),
+                cell(s.limited_by), cell(s.cpu_percent, "{:.0f}%"), memory, cell(s.requests_per_second, "{:.1f}"),
+                cell(s.latency_ms, "{:.0f} ms"), cell(s.database), cell(s.lease_seconds, "{:.1f}s"),
+                _age(s.seen_at, snapshot), s.address, _why(s, state, known))
 
-    return _table("SERVER|STATE|TARGET|USERS|DEVICES|AVAIL|CPU|MEMORY|REQ/S|P95|DB|LEASE|AGE|ADDRESS|NOTE",
-                  map(row, snapshot.servers), range(3, 10))
+    return _table("SERVER|STATE|USERS|DEVICES|FULL|LIMITED BY|CPU|MEMORY|REQ/S|P95|DB|LEASE|SEEN|ADDRESS|WHY",
+                  map(row, snapshot.servers), (2, 3, 4, 6, 7, 8, 9))
 
 
-def _databases(snapshot: Snapshot) -> list[str]:
+def _databases(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
     def row(d: DatabaseFacts) -> tuple[str, ...]:
         access = cell({True: "rw", False: "ro", None: None}[d.writable])
         lag = cell(size(d.lag_bytes) if d.lag_bytes is not None else None)
         return (d.name, d.state, cell(d.role), access, cell(d.timeline), cell(d.sync_state), lag,
-                cell(d.lag_seconds, "{:.3f}s"), cell(d.pool_sessions), _age(d.seen_at, snapshot), d.address, note(d))
+                cell(d.lag_seconds, "{:.3f}s"), cell(d.pool_sessions), _age(d.seen_at, snapshot), d.address,
+                _why(d, d.state, known))
 
-    return _table("DATABASE|STATE|ROLE|ACCESS|TIMELINE|SYNC|BEHIND|LAG|SESSIONS|AGE|ADDRESS|NOTE",
+    return _table("DATABASE|STATE|ROLE|ACCESS|TIMELINE|SYNC|BEHIND|LAG|SESSIONS|SEEN|ADDRESS|WHY",
                   map(row, snapshot.databases), (4, 6, 7, 8))
 
 
-def _sprayers(snapshot: Snapshot) -> list[str]:
+def _sprayers(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
     def row(s: SprayerFacts) -> tuple[str, ...]:
         up = f"{sum(b.state is BackendState.UP for b in s.backends)}/{len(s.backends)}" if s.backends else "-"
         active = cell({True: "yes", False: "no", None: None}[s.active])
-        return (s.name, s.state, active, cell(s.sessions, "{:,}"), up, _age(s.seen_at, snapshot), s.address, note(s))
+        return (s.name, s.state, active, cell(s.sessions, "{:,}"), up, _age(s.seen_at, snapshot), s.address,
+                _why(s, s.state, known))
 
-    return _table("SPRAYER|STATE|ACTIVE|SESSIONS|BACKENDS UP|AGE|ADDRESS|NOTE", map(row, snapshot.sprayers), (3, 4))
+    return _table("SPRAYER|STATE|ACTIVE|SESSIONS|BACKENDS UP|SEEN|ADDRESS|WHY", map(row, snapshot.sprayers), (3, 4))
 
 
 def _without_mail(snapshot: Snapshot) -> list[str]:
@@ -123,10 +135,10 @@ def _without_mail(snapshot: Snapshot) -> list[str]:
     return _table("CLUSTER|USERS|CONNECTED|WAITING|WITHOUT MAIL|BECAUSE", rows, range(1, 5))
 
 
-def _mail(snapshot: Snapshot) -> list[str]:
+def _mail(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
     def row(m: MailFacts) -> tuple[str, ...]:
         service = cell({True: "in service", False: "out", None: None}[m.in_service])
         return (m.cluster, m.name, m.state, service, cell(m.users, "{:,}"), cell(m.latency_ms, "{:.0f} ms"),
-                _age(m.seen_at, snapshot), m.address, note(m))
+                _age(m.seen_at, snapshot), m.address, _why(m, m.state, known))
 
-    return _table("CLUSTER|MAIL|STATE|SERVICE|USERS|LATENCY|AGE|ADDRESS|NOTE", map(row, snapshot.mail), (4, 5))
+    return _table("CLUSTER|MAIL|STATE|SERVICE|USERS|LATENCY|SEEN|ADDRESS|WHY", map(row, snapshot.mail), (4, 5))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import overload
 
 UNKNOWN = "-"
+_LAST = 253_402_300_799.0  # unix seconds
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
@@ -20,7 +22,8 @@ def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[st
 
 def cell(value: object, form: str = "{}") -> str:
     """A value, or the sign for unknown."""
-    return UNKNOWN if value is None else form.format(value)
+    missing = value is None or (isinstance(value, float) and not math.isfinite(value))
+    return UNKNOWN if missing else form.format(value)
 
 
 def plain(text: str) -> str:
@@ -35,10 +38,8 @@ def moment(seconds: None) -> None: ...
 @overload
 def moment(seconds: float | None) -> str | None: ...
 def moment(seconds: float | None) -> str | None:
-    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
-    if seconds is None:
-        return None
-    return stamp(datetime.fromtimestamp(seconds, UTC))
+    """Unix seconds as RFC 3339 in UTC, with milliseconds; of a clock that is wrong the last moment of the calendar."""
+    return None if seconds is None else stamp(datetime.fromtimestamp(min(max(0.0, seconds), _LAST), UTC))
 
 
 @overload

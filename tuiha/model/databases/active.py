@@ -23,6 +23,7 @@ class ActiveStanding:
     members: Mapping[str, MemberRow]
     mail: Mapping[str, MailRow]
     current: bool  # members and mail were read in the newest poll
+    members_at: float | None  # when that was, unix seconds; None when they are of an earlier poll
     doubted: bool = False  # a database's own row says that the secondary may lack acknowledged writes
     gaps: frozenset[Gap] = frozenset()  # why commits may be acknowledged without the secondary, or wait for it
 
@@ -71,6 +72,7 @@ def standing(look: Look, previous: Snapshot | None) -> ActiveStanding:
         members={m.name: m for m in report.members} if report is not None else {},
         mail={m.name: m for m in report.mail} if report is not None else {},
         current=source is not None and source.fresh,
+        members_at=source.seen_at if source is not None and source.fresh else None,
         doubted=any(row.doubted and row.epoch == epoch for row in _rows(look)),
         gaps=_gaps(primary, secondary, others),
     )

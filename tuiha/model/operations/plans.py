@@ -143,6 +143,20 @@ class Uncounted(StrEnum):
     SILENT_AFTER = "silent-after"
 
 
+class ServerPart(StrEnum):
+    """What a server may do while users move: the worst first."""
+
+    GIVES = "gives"  # dead or draining: all its users move
+    APART = "apart"  # lives, but cannot be asked from here: it is left alone
+    KEEPS = "keeps"  # overloaded: gives what it has too much, takes nobody
+    TAKES = "takes"  # lives, accepts: gives and takes
+
+    def betters(self, before: ServerPart) -> bool:
+        """Whether a server that was `before` so can only make a move of users easier."""
+        order = tuple(ServerPart)
+        return order.index(self) > order.index(before)
+
+
 class Extent(StrEnum):
     """How much an operation may lose."""
 

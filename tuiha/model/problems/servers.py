@@ -25,6 +25,7 @@ from tuiha.model.facts import NodeKind, Polled, Problem, ServerFacts, Severity
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.model.rows import NOT_THERE, down
 from tuiha.model.scene import DRAINS, Scene
+from tuiha.model.since import gone_since
 
 
 class _Found(NamedTuple):
@@ -72,7 +73,7 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
     if facts.state is ServerState.DOWN:
         # one that hangs is no remedy's `serve`: a second process of its name would get no lease beside it
         then = serve(facts.name) if polled.cause in NOT_THERE else CHECK
-        return _Found(Severity.BAD, ProblemCode.SERVER_DOWN, _lost(facts), then, _gone_since(scene, polled))
+        return _Found(Severity.BAD, ProblemCode.SERVER_DOWN, _lost(facts), then, gone_since(polled, scene.stand))
     if facts.state is ServerState.OVERLOADED:
         return _overloaded(scene, facts)
     if facts.state in _STATES:
@@ -111,11 +112,3 @@ def _overloaded(scene: Scene, facts: ServerFacts) -> _Found:
     if gone is not None:
         return found(Relief.START, serve(gone), gone)
     return found(Relief.ADD, serve())
-
-
-def _gone_since(scene: Scene, polled: Polled[ServerReport]) -> float | None:
-    """When it failed first, or when its heart last beat: the database may know it longer than the watcher."""
-    member = scene.stand.members.get(polled.name) if scene.stand.current else None
-    if member is None or polled.failing_since is None or scene.stand.primary is None:
-        return polled.failing_since
-    return min(polled.failing_since, (scene.stand.primary.seen_at or scene.look.at) - member.heartbeat_age)

@@ -29,6 +29,28 @@ def folded(problems: Iterable[Problem]) -> tuple[Folded, ...]:
     return tuple(Folded(cause, tuple(symptoms)) for cause, symptoms in found)
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A node's worst problem, and the cause that it is a symptom of."""
+
+    problem: Problem
+    cause: Problem | None = None
+
+
+def troubles(problems: Iterable[Problem]) -> Mapping[str, Trouble]:
+    """The worst that is wrong with each node, by its name."""
+    found: dict[str, Trouble] = {}
+    for one in folded(problems):
+        for trouble in (Trouble(one.cause), *(Trouble(symptom, one.cause) for symptom in one.symptoms)):
+            known = found.get(trouble.problem.subject)
+            if known is None or _WEIGHT[trouble.problem.severity] < _WEIGHT[known.problem.severity]:
+                found[trouble.problem.subject] = trouble
+    return found
+
+
+_WEIGHT = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+
 def is_symptom(problem: Problem, cause: Problem) -> bool:
     """Whether a problem is what another one does."""
     judge = _JUDGES.get(problem.code)
@@ -46,7 +68,8 @@ def _of_the_primary(_: Problem, cause: Problem) -> bool:
 
 def _of_servers(problem: Problem, cause: Problem) -> bool:
     facts = problem.facts
-    return isinstance(facts, Oddity) and cause.kind is NodeKind.SERVER and set(facts.servers) <= {cause.subject}
+    return isinstance(facts, Oddity) and cause.kind is NodeKind.SERVER \
+        and {away.server for away in facts.away} == {cause.subject}
 
 
 def _of_mail(problem: Problem, cause: Problem) -> bool:

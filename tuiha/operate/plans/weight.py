@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.operations.plans import Extent
+from tuiha.model.operations.plans import Extent, ServerPart
 from tuiha.model.reports import DatabaseRole
 from tuiha.operate.plans.plan import Plan, plan_id
 
@@ -60,6 +60,18 @@ def _both_known(change: FactChange, active: str) -> bool:
     return None not in (change.before, change.after)
 
 
+def _unless_it_takes_part(change: FactChange, active: str) -> bool:
+    """A server that joins gives users a place more."""
+    return change.before is not NEVER_ASKED
+
+
+def _unless_it_betters(change: FactChange, active: str) -> bool:
+    """A server that returns, or is no longer overloaded, only makes room."""
+    return not (change.before in _PARTS and change.after in _PARTS
+                and ServerPart(change.after).betters(ServerPart(change.before)))
+
+
+_PARTS = frozenset(ServerPart)
 Rule = Callable[[FactChange, str], bool]
 
 # By the path of a fact, `*` for any name: whether its change voids a plan about the databases. All others do.
@@ -73,6 +85,11 @@ OF_THE_PAIR: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("servers", "*"), _never),  # `server` and `servers` judge them, and those that answer then are told
     (("servers", "*", "*"), _never),
     (("servers",), _never),
+)
+# The same of all other plans: where users move, and where they are kept.
+OF_OTHERS: tuple[tuple[tuple[str, ...], Rule], ...] = (
+    (("servers", "*"), _unless_it_takes_part),
+    (("servers", "*", "part"), _unless_it_betters),
 )
 
 
@@ -90,10 +107,8 @@ def voided_by(old: Plan, new: Plan) -> tuple[dict[str, Any], dict[str, Any]] | N
 
 
 def _voids(change: FactChange, facts: Mapping[str, Any]) -> bool:
-    if "databases" not in facts:
-        return True
-    active = str(facts["ledger"]["active"])
-    rule = next((rule for pattern, rule in OF_THE_PAIR if _fits(pattern, change.path)), None)
+    rules, active = (OF_THE_PAIR, str(facts["ledger"]["active"])) if "databases" in facts else (OF_OTHERS, "")
+    rule = next((rule for pattern, rule in rules if _fits(pattern, change.path)), None)
     return rule is None or rule(change, active)
 
 

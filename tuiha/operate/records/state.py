@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuiha.model.operations.outage import Interruption, interruption, moments_of
 from tuiha.model.operations.plans import (
     CheckVerdict,
     Extent,
@@ -133,6 +134,12 @@ class OperationState:
             OperationStatus(self.word), self.changed, self.left, self.ever_began,
             self.plan.point_of_no_return is None, self.past_no_return, self.undoable,
         )
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """Since when nobody was served, and how long it held requests; None when it holds none."""
+        steps = self.steps
+        return interruption([step.planned.id for step in steps], moments_of(step.said for step in steps))
 
     @property
     def current(self) -> StepState | None:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.model.facts import ServerFacts, Snapshot
+from tuiha.model.operations.plans import ServerPart
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.operate.plans.look import answering
 from tuiha.operate.reach.active_database import Active
-from tuiha.operate.users.planner import Moves, ServerPart, ServerPlace, UserArrays
+from tuiha.operate.users.planner import Moves, ServerPlace, UserArrays
 from tuiha.pooldb.statements.bindings import DEVICES_BY_SERVER, MAIL_OF, MOVABLE, STAYING
 from tuiha.pooldb.statements.servers import CAPACITIES
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
-from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.plans import CheckId, ServerPart, nothing
 from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import ServerState, ServerTarget
@@ -25,7 +25,7 @@ from tuiha.operate.reach.world import World
 from tuiha.operate.users import common, sprayers
 from tuiha.operate.users.census import chunks, effects, places, users
 from tuiha.operate.users.mover import MoveTally
-from tuiha.operate.users.planner import Bounds, Moves, ServerPart, ServerPlace, UserArrays, plan_moves
+from tuiha.operate.users.planner import Bounds, Moves, ServerPlace, UserArrays, plan_moves
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import MovePace, pace_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuiha.model.operations.evidence import Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
-from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.plans import CheckId, ServerPart, nothing
 from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.model.words import short
@@ -19,7 +19,6 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.census import places
-from tuiha.operate.users.planner import ServerPart
 from tuiha.operate.users.rebalance import MoveStep
 from tuiha.operate.users.throttle import MovePace
 from tuiha.pooldb.statements.bindings import USER_TO_MOVE

@@ -12,22 +12,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import accumulate
 
 from tuiha.model.operations.catalogue import BAND, TRIGGER
+from tuiha.model.operations.plans import ServerPart
 from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact
-
-
-class ServerPart(StrEnum):
-    """What a server may do in a rebalance."""
-
-    TAKES = "takes"  # lives, accepts: gives and takes
-    KEEPS = "keeps"  # overloaded: gives what it has too much, takes nobody
-    GIVES = "gives"  # dead or draining: all its users move
-    APART = "apart"  # lives, but cannot be asked from here: it is left alone
 
 
 _SHARE = frozenset({ServerPart.TAKES, ServerPart.KEEPS})

@@ -9,7 +9,7 @@ from typing import Any
 from tuiha.model.operations.catalogue import BAND, TRIGGER
 from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
-from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.plans import CheckId, ServerPart, nothing
 from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
 from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
@@ -20,7 +20,7 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.census import Effects, Staying, chunks, effects, places, staying, users
-from tuiha.operate.users.planner import Bounds, Moves, ServerPart, ServerPlace, plan_moves
+from tuiha.operate.users.planner import Bounds, Moves, ServerPlace, plan_moves
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.throttle import MovePace, number, pace_of
 from tuiha.pooldb.statements.bindings import SERVERS_OF, SPREAD

@@ -245,7 +245,7 @@ class Ground:
             if not await session.connection.fetchval(IS_FOLLOWED, slot(partner.name), partner.name):
                 raise NoGround(_copied(attachment.place, partner), copy=True)
             raise NoGround(f"{why}; {partner.name} receives, and has not replayed this server's lease yet")
-        raise NoGround(f"{why}; {partner.name} does not follow. To go on without it: `tuiha plan degrade`")
+        raise NoGround(f"{why}; {partner.name} does not follow. To continue without it: `tuiha plan degrade`")
 
     async def _arrives(self, there: Session, question: str, *values: Any) -> bool:
         """Whether the secondary shows something, before long."""

@@ -111,7 +111,7 @@ def _unlock(dashboard: OperatingApplication, reason: str) -> None:
 
 COMMANDS: dict[str, Command] = {
     **{name: _operation(kind) for name, kind in OPERATIONS.items()},
-    "failover": Command("the active database, or a mail server, is gone: go on without it", _failover,
+    "failover": Command("the active database, or a mail server, is down: continue without it", _failover,
                         OPERATIONS["failover"].takes, ("failover", "failover-mail")),
     "devices": Command("the devices of a user", lambda dashboard, words, _: dashboard.show_devices(words[0]),
                        takes("USER"), check=_asked_of_the_pool),
@@ -126,8 +126,8 @@ COMMANDS: dict[str, Command] = {
                    lambda dashboard, words, _: _unlock(dashboard, " ".join(words)), takes("TEXT..."),
                    check=lambda dashboard, _: dashboard.operations.refusal or ""),
     "lock": Command("lock changes", lambda dashboard, _words, _options: dashboard.operations.lock()),
-    "poll": Command("look at the pool again, now", lambda dashboard, _words, _options: dashboard.action_poll_now()),
-    "pause": Command("stop painting, or go on", lambda dashboard, _words, _options: dashboard.action_pause()),
+    "poll": Command("poll the pool again, now", lambda dashboard, _words, _options: dashboard.action_poll_now()),
+    "pause": Command("stop painting, or continue", lambda dashboard, _words, _options: dashboard.action_pause()),
     "replay": Command("the pool as it was recorded: 03:00, 2026-11-21 03:00 or 15m before; without a word its end",
                       lambda dashboard, words, _: dashboard.past.go(" ".join(words)), takes("[TEXT...]"),
                       check=lambda _, words: unclear(" ".join(words))),

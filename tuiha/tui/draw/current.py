@@ -17,7 +17,7 @@ def goes_on(found: Running | None) -> str:
     """What somebody who leaves is told while an operation runs; empty when none does."""
     if found is None:
         return ""
-    return (f"{found.kind} by {found.owner} goes on without this terminal. "
+    return (f"{found.kind} by {found.owner} continues without this terminal. "
             f"`tuiha` opens it again; `tuiha operations {found.id}` shows it.")
 
 

@@ -44,23 +44,23 @@ def ground_of(snapshot: Snapshot | None) -> str:
     return "alarm" if alarming else "ground"
 
 
-def head(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> tuple[Line, Line, Line]:
-    """Lines 1 to 3 of every screen; `keys` are those that lead to operations here: as declared, and as bound."""
-    first, second, third = verdict_line(view, width), problem_line(view, width, keys), pair_line(view, width)
+def head(view: View, width: int, keys: Mapping[str, str] = NO_KEYS, listed: str = "",
+         ) -> tuple[Line, Line, Line]:
+    """Lines 1 to 3 of every screen; `keys` are those that lead to operations here: as declared, and as bound.
+
+    `listed`: the key that lists all problems.
+    """
+    first, second, third = verdict_line(view, width), problem_line(view, width, keys, listed), pair_line(view, width)
     second, third = aged(view, (second, third))
     return first, second, third
 
 
-def is_old(view: View) -> bool:
-    """Whether the picture is of another time: nothing has been seen for three polls."""
-    return view.snapshot is not None and figures.is_stale(view.age, view.snapshot.interval)
-
-
 def aged(view: View, lines: Sequence[Line]) -> Sequence[Line]:
     """The lines as they are, or without their colours when the picture is old."""
-    if not is_old(view):
+    if not view.old:
         return lines
-    return [Line(tuple((text, "quiet") for text, _ in line.spans)) for line in lines]
+    return [Line(tuple((text, "quiet") for text, _ in line.spans), line.ground if line.ground == "cursor" else "ground")
+            for line in lines]
 
 
 def is_known(snapshot: Snapshot | None) -> bool:
@@ -80,7 +80,7 @@ def verdict_line(view: View, width: int) -> Line:
     if snapshot is None or not is_known(snapshot):
         start = shrink([pool, [("looking at the pool", "quiet")]], room)
         return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width))
-    if is_old(view):
+    if view.old:
         was: list[Span] = [(f"{IDLE} was {snapshot.verdict.value}", "quiet bold")]
         at: list[Span] = [(f"at {figures.clock(snapshot.at)}Z, {figures.duration(view.age)} ago", "quiet")]
         start = shrink([pool, was, at], room)
@@ -118,7 +118,7 @@ def _standing(snapshot: Snapshot) -> list[list[Span]]:
 
 def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
     interval = view.snapshot.interval if view.snapshot else 1.0
-    stale = view.snapshot is not None and figures.is_stale(view.age, interval)
+    stale = view.old
     mode: list[Span] = [(view.mode, _MODE_STYLES.get(view.mode, "armed bold"))]
     if view.paused:
         mode += [(" ", "text"), ("PAUSED", "warning bold")]
@@ -132,13 +132,13 @@ def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
     return joined([mode, aged] if width < 60 else [mode, aged, clock])
 
 
-def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> Line:
+def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS, listed: str = "") -> Line:
     """Line 2: the worst problem, how many more there are, and what comes next: its key if any, and the command."""
     snapshot = view.snapshot
     ground = ground_of(snapshot)
     if snapshot is None or not is_known(snapshot):
         return Line(fit(((" waiting for the first answers", "quiet"),), width))
-    if is_old(view):
+    if view.old:
         return Line(fit(((" this is how the pool was; nothing has been seen since", "quiet"),), width))
     found = running_line(view, width, ground)
     if found is not None:
@@ -152,8 +152,18 @@ def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> L
     command = _guard_next(snapshot, width) or _what_next(worst, keys, width, width - width_of(start) - 2)
     more = len(folded(snapshot.problems)) - 1
     room = width - width_of(start) - width_of(command) - 4
-    counted = next((text for text in (f"+{more} more  ", f"+{more}  ") if len(text) <= room and more), "")
-    return Line(spread(start, (("  ", "text"), (counted, "quiet"), *command), width), ground)
+    return Line(spread(start, (("  ", "text"), *_counted(more, listed, room), *command), width), ground)
+
+
+def _counted(more: int, listed: str, room: int) -> tuple[Span, ...]:
+    """How many problems there are beside the worst, and the key that lists them; nothing when there is none."""
+    key: tuple[Span, ...] = ((f"[{listed}]", "flow bold"),) if listed else ()
+    forms: tuple[tuple[Span, ...], ...] = (
+        ((f"+{more} more", "quiet"), *(((" ", "text"), *key) if key else ()), ("  ", "text")),
+        ((f"+{more}", "quiet"), *key, ("  ", "text")),
+        ((f"+{more}", "quiet"), ("  ", "text")),
+    )
+    return next((form for form in forms if width_of(form) <= room and more), ())
 
 
 def _guard_next(snapshot: Snapshot, width: int) -> list[Span]:

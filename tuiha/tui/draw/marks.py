@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tuiha.model.reports import BackendState, DatabaseState, MailState, NodeState, ServerState, SprayerState
@@ -49,7 +50,7 @@ def state_mark(state: NodeState | BackendState) -> Span:
 
 def bar(value: float | None, limit: float, width: int, style: str) -> tuple[Span, ...]:
     """A thin bar of exactly `width` cells; half cells are drawn."""
-    if value is None or limit <= 0:
+    if value is None or not math.isfinite(value) or limit <= 0:
         return (("─" * width, "lines"),)
     halves = min(2 * width, max(1 if value > 0 else 0, round(2 * width * value / limit)))
     full, half = divmod(halves, 2)
@@ -60,7 +61,8 @@ def bar(value: float | None, limit: float, width: int, style: str) -> tuple[Span
 
 def gauge(value: float | None, limit: float, width: int, style: str) -> tuple[Span, ...]:
     """A row of blocks, each a share of the limit; empty ones have a glyph of their own, as colours may be missing."""
-    lit = 0 if value is None or limit <= 0 else max(0, min(width, round(width * value / limit)))
+    shown = value is not None and math.isfinite(value) and limit > 0
+    lit = max(0, min(width, round(width * value / limit))) if shown and value is not None else 0
     spans: list[Span] = []
     if lit:
         spans.append(("▮" * lit, style))
@@ -96,7 +98,7 @@ def buckets(
     sums = [0.0] * columns
     counts = [0] * columns
     for index, value in enumerate(values):
-        if value is None:
+        if value is None or not math.isfinite(value):
             continue
         moment = at - (len(values) - 1 - index) * step
         column = columns - 1 - (last_column - int(moment // column_seconds))

@@ -10,13 +10,12 @@ from tuiha.model.facts import (
     DatabaseFacts,
     MailFacts,
     NodeKind,
-    Problem,
     ServerFacts,
     Severity,
     Snapshot,
     SprayerFacts,
 )
-from tuiha.model.problems.symptoms import folded
+from tuiha.model.problems.symptoms import Trouble, troubles
 from tuiha.model.reports import DatabaseRole, DatabaseState, NodeState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
@@ -59,37 +58,23 @@ class Row:
 
 def rows_of(snapshot: Snapshot, now: float) -> tuple[Row, ...]:
     """A row for each node of the pool, in no particular order."""
-    troubled = _troubled(snapshot)
+    troubled = troubles(snapshot.problems)
     return tuple(_told(make(facts, snapshot, now), facts, troubled.get(facts.name))
                  for facts, make in _sources(snapshot))
 
 
-Trouble = tuple[Problem, Problem | None]
-"""A node's worst problem, and the cause that it is a symptom of."""
-
-
-def _troubled(snapshot: Snapshot) -> dict[str, Trouble]:
-    found: dict[str, Trouble] = {}
-    for one in folded(snapshot.problems):
-        for problem, cause in ((one.cause, None), *((symptom, one.cause) for symptom in one.symptoms)):
-            known = found.get(problem.subject)
-            if known is None or SEVERITIES[problem.severity] < SEVERITIES[known[0].severity]:
-                found[problem.subject] = (problem, cause)
-    return found
-
-
 def _told(row: Row, facts: Facts, trouble: Trouble | None) -> Row:
     """The row with its mark, and with the reason for it: no mark is without one."""
-    problem, cause = trouble or (None, None)
+    problem = None if trouble is None else trouble.problem
     shown = states.shown(facts, problem) if isinstance(facts, ServerFacts) else row.state
     rank = _rank(row, None if problem is None else problem.severity)
-    said = row.note if problem is None else clean(states.why(problem, cause, shown))
+    said = row.note if trouble is None else clean(states.why(trouble, shown))
     if row.stale:
         ago = states.seen_ago(row.age_seconds)
         said = ago if rank == STALE_RANK or not said else said
     elif rank < STALE_RANK and not said:
         said = shown.lower()
-    return replace(row, shown=shown, rank=rank, note=said, symptom=cause is not None)
+    return replace(row, shown=shown, rank=rank, note=said, symptom=trouble is not None and trouble.cause is not None)
 
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
@@ -109,7 +94,6 @@ def _sources(snapshot: Snapshot) -> Iterable[tuple[Facts, Make]]:
 
 _RANKS = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
 STALE_RANK = 2
-SEVERITIES = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
 def _rank(row: Row, severity: Severity | None) -> int:
@@ -204,7 +188,7 @@ def _by_worst(row: Row) -> tuple[object, ...]:
 
 def by_fullness(full: float | None, name: str) -> tuple[object, ...]:
     """Sorts the fullest first, in steps of ten percent: an order that changes with each poll cannot be read."""
-    return (-int((full or 0.0) // 10), natural(name))
+    return (-int(full // 10) if figures.known(full) else 0, natural(name))
 
 
 def by_name(row: Row) -> tuple[object, ...]:

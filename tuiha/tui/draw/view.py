@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tuiha.model.facts import Event, Snapshot
+from tuiha.tui.draw import figures
 
 
 def no_history(_node: str, _metric: str) -> Sequence[float | None]:
@@ -30,3 +31,13 @@ class View:
     def age(self) -> float | None:
         """Seconds since the snapshot was taken."""
         return None if self.snapshot is None else max(0.0, self.now - self.snapshot.at)
+
+    @property
+    def old(self) -> bool:
+        """Whether the picture is of another time: nothing has been seen for three polls."""
+        return self.snapshot is not None and figures.is_stale(self.age, self.snapshot.interval)
+
+    @property
+    def known_at(self) -> float:
+        """The time until which anything is known: what an old picture shows does not last on."""
+        return self.snapshot.at if self.snapshot is not None and self.old else self.now

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from tuiha.model.words import count
-from tuiha.tui.draw.head import head
+from tuiha.tui.draw.head import aged, head
 from tuiha.tui.draw.lists import FooterKey, footer_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
@@ -40,7 +40,8 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def head(self, live: View, width: int) -> tuple[Line, Line, Line]:
         """Lines 1 to 3, with the key of what comes next where that key works."""
-        return head(live, width, self.operation_keys())
+        listed = next((one.names[0] for one in self.bound_keys() if one.key is PROBLEMS), "")
+        return head(live, width, self.operation_keys(), listed)
 
     def operation_keys(self) -> Mapping[str, str]:
         """The keys here that lead to operations: as they are declared, and as they are bound now."""
@@ -176,6 +177,7 @@ READING_KEYS = (*MOVES, BACK, *EVERYWHERE)
 class ReadingScreen(PoolScreen, inherit_bindings=False):
     """A screen of text that may be longer than the terminal: lines 1 to 3, a rule, the text, the footer."""
 
+    OF_THE_POOL: ClassVar[bool] = False  # the text is of the newest snapshot, and looks old when that is
     KEYS = READING_KEYS
     BINDINGS = bindings(READING_KEYS)  # type: ignore[assignment]
 
@@ -201,6 +203,7 @@ class ReadingScreen(PoolScreen, inherit_bindings=False):
         if not width or not height:
             return
         lines = self.text(body, width)
+        lines = aged(body, lines) if self.OF_THE_POOL else lines
         room = max(1, height - 5)
         self._length = len(lines)
         self._top = max(0, min(self._top, self._length - room))

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 
 from tuiha.tui.draw.columns import ColumnSight, T, title_line
 from tuiha.tui.draw.filter import EVERYTHING
-from tuiha.tui.draw.head import is_old
+from tuiha.tui.draw.head import aged
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, fit, width_of
 from tuiha.tui.draw.view import View
@@ -99,13 +99,13 @@ class TableView(FilteredScreen[T], Generic[T], inherit_bindings=False):
         room = max(1, height - HEAD - 3)  # the titles with their rule, the footer
         self._head.show(self.head(live, width), min(HEAD, height))
         above = tuple(self.above(body, width, max(0, room - min(len(items), LEAST_TABLE))))
-        self._above.show(above, len(above))
+        self._above.show(aged(body, above), len(above))
         room -= len(above)
         kept_below = min(self.KEEP_BELOW, max(0, room - LEAST_TABLE))
         table = max(1, min(max(1, len(items)), room - kept_below))
         at = body.now if body.snapshot is None else body.snapshot.at
         self._table.show(
-            kept, ColumnSight(at, self.dashboard.trends, is_old(body)), width, table
+            kept, ColumnSight(at, self.dashboard.trends, body.old), width, table
         )  # first: below is of its cursor's row
         self._painted = _Painted(body, len(items), len(kept), width, room, table)
         self._paint_around(self._painted)
@@ -115,7 +115,7 @@ class TableView(FilteredScreen[T], Generic[T], inherit_bindings=False):
         """What depends on the cursor: the part below, the titles' rule. A key must not make a thousand rows again."""
         width, room = painted.width, painted.room - painted.table
         below = tuple(self.below(painted.body, width, room))[:room]
-        self._below.show(below, len(below))
+        self._below.show(aged(painted.body, below), len(below))
         titles = title_line(self._table.columns, width, self.order.column)
         self._titles.show((self._rule(painted, painted.room - len(below)), titles), 2)
 

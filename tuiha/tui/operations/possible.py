@@ -10,14 +10,14 @@ from tuiha.model.operations.ways import KEYS, Against
 from tuiha.tui.operations.operator import StartedOperation
 
 MEANS: Mapping[IntentWay, str] = {  # "x once more ..."
-    IntentWay.CANCEL: "stops it where that is safe, or leaves it as it stands",
-    IntentWay.UNDO: "takes back what was done",
-    IntentWay.RESUME: "brings it to its end",
+    IntentWay.CANCEL: "stops it where that is safe, or leaves it as it is",
+    IntentWay.UNDO: "undoes the completed steps",
+    IntentWay.RESUME: "finishes it",
 }
 _PAST = "it is past the point of no return"
 _REASONS: Mapping[tuple[IntentWay, Against], str] = {
-    (IntentWay.CANCEL, Against.OVER): "it does not run any more",
-    (IntentWay.CANCEL, Against.BEFORE): "it does not run any more",
+    (IntentWay.CANCEL, Against.OVER): "it is not running any more",
+    (IntentWay.CANCEL, Against.BEFORE): "it is not running any more",
     (IntentWay.CANCEL, Against.PAST): _PAST,
     (IntentWay.UNDO, Against.PAST): _PAST,
     (IntentWay.CANCEL, Against.NO_WAY_BACK): "a step that was done has no way back",
@@ -25,7 +25,7 @@ _REASONS: Mapping[tuple[IntentWay, Against], str] = {
     (IntentWay.UNDO, Against.DONE): "it is done; to lead back, plan the opposite",
     (IntentWay.UNDO, Against.OVER): "nothing is left of it",
     (IntentWay.RESUME, Against.RUNS): "it runs",
-    (IntentWay.RESUME, Against.OVER): "it is over: there is nothing to bring to an end",
+    (IntentWay.RESUME, Against.OVER): "it is over: there is nothing to finish",
 }
 
 

@@ -23,8 +23,8 @@ SURE = 5.0  # seconds in which the second press has to come
 _PREFIX = "operation."
 _TOLD: Mapping[IntentWay, tuple[str, str]] = {  # for the help, and for the footer
     IntentWay.CANCEL: ("stop it where that is safe; press it twice", "stop"),
-    IntentWay.UNDO: ("take back what was done, before the point of no return; twice", "undo"),
-    IntentWay.RESUME: ("bring what stopped half-way to its end; press it twice", "resume"),
+    IntentWay.UNDO: ("undo the completed steps, before the point of no return; press it twice", "undo"),
+    IntentWay.RESUME: ("finish what stopped half-way; press it twice", "resume"),
 }
 STEER_KEYS: tuple[Key, ...] = tuple(
     Key(f"{_PREFIX}{way}", KEYS[way], f"steer('{way}')", *told, danger=True) for way, told in _TOLD.items()

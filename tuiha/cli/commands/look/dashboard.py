@@ -25,9 +25,9 @@ HELP = """Show the configured pool on one screen, live. Looking changes nothing:
 With several configurations (--config for each, or tuiha.yaml and pools/*.yaml in the configuration folder) it begins
 with the list of pools: `enter` opens one, and `q` leads back to the list.
 
-`w` unlocks for 15 minutes, for those whose configuration has an operator's token; then `r`, `f`, `d` and `e` plan an
-operation, and nothing happens before the plan is confirmed by name. `?` shows the keys. The dashboard needs a
-terminal; `tuiha status` prints the same facts without one, and so does this where TERM is dumb.
+`w` unlocks changes for 15 minutes, if the configuration has an operator's token. Then `r`, `f`, `d` and `e` plan an
+operation. Nothing happens before you confirm the plan by name. `?` shows the keys. The dashboard needs a terminal.
+`tuiha status` prints the same facts without one, and so does this where TERM is dumb.
 
 exit codes: 0 left, 2 configuration or no terminal"""
 

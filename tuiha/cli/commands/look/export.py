@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from tuiha.config.settings import Pool
 
-HELP = """Watch the pool without a screen: serve what is seen at /metrics for Prometheus, until ctrl+c or SIGTERM, and
-run the command of `alerts:` in the configuration whenever the verdict changes. With --once print the metrics of one
-look. Each pool server has its own /metrics as well; this is the pool as a whole, and tells of servers that are gone.
+HELP = """Watch the pool without a screen, and serve the metrics at /metrics for Prometheus, until ctrl+c or SIGTERM.
+Whenever the verdict changes, run the command of `alerts:` in the configuration. With --once, print the metrics once.
+Each pool server has its own /metrics as well. These are of the whole pool, and include servers that are down.
 
 exit codes: 0 ended, 2 configuration, or the port is in use"""
 

@@ -13,7 +13,7 @@ HELP = """Record every snapshot of the pool into one file, until ctrl+c or SIGTE
 runs; this is for a host that always watches. `tuiha replay` shows what was recorded.
 
 Without FILE it is the file that the configuration names (recording.path), else one in the state folder. Only one
-process records into a file; another one waits and goes on when the first has ended. Nothing secret is recorded.
+process records into a file; another one waits, and continues when the first has ended. Nothing secret is recorded.
 
 exit codes: 0 ended, 1 nothing could be recorded, 2 configuration"""
 

@@ -11,11 +11,11 @@ from tuiha.cli import exits
 from tuiha.cli.output.streams import put
 from tuiha.cli.screens.looks import add_looks, looks_of
 
-HELP = """Show the dashboard as it was: `,` and `.` go to the snapshot before and the next, `<` and `>` to the change
-before and the next, `@` to a moment or an incident; `=` tells what differs from the snapshot before. Nothing can be
+HELP = """Show the dashboard as it was. `,` and `.` go to the snapshot before and the next, `<` and `>` to the change before
+and the next, `@` to a moment or an incident. `=` shows the differences from the snapshot before. Nothing can be
 changed.
 
-Without FILE it is the recording of the configured pool. FILE needs no configuration: a recording can be looked at
+Without FILE it is the recording of the configured pool. FILE needs no configuration: a recording can be read
 anywhere. A moment is 03:00 or 03:00:20 (the last such time before the recording's end, UTC), 2026-11-21 03:00, or 15m,
 2h, 1d for so long before the end.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuiha.model.facts import Snapshot
     from tuiha.watch.watcher import Watcher
 
-HELP = """Look at the whole pool once and say how it is: problems first, each with the command that comes next.
+HELP = """Poll the whole pool once and report its state: problems first, each with the next command.
 
 exit codes: 0 HEALTHY, 1 DEGRADED, DISPUTED, SPLIT or DOWN, 2 configuration, 3 nothing could be reached"""
 

@@ -9,12 +9,12 @@ from tuiha.cli import exits
 from tuiha.cli.arguments import whole
 from tuiha.cli.output.streams import put
 
-HELP = """Serve `tuiha wall` to browsers, on this machine's loopback address. Nothing can be done from a page: it is the
-wall, without code that acts and without an operator's secret. At most 8 pages at once, each with its own look at the
+HELP = """Serve `tuiha wall` to browsers, on this machine's loopback address. A page cannot change anything: it is the
+wall, without code that acts and without an operator's secret. At most 8 pages at once, each with its own polls of the
 pools.
 
-From other machines it is reached through a proxy that encrypts and asks who is there: name its address with
---public-url, and where the proxy is on another host, --host as well.
+Other machines reach it through a proxy that encrypts and asks for a password. Name the proxy's address with
+--public-url. If the proxy is on another host, give --host as well.
 
 exit codes: 0 ended, 1 the port is taken, 2 configuration, or textual-serve is not installed"""
 
@@ -67,5 +67,5 @@ def _checked(arguments: argparse.Namespace) -> None:
         raise exits.CommandError(f"--public-url {url} is not https://HOST[:PORT]", exits.USAGE)
     if not is_loopback(arguments.host) and url is None:
         raise exits.CommandError(
-            f"on {arguments.host} everybody could look at the pool in plain text. Listen on loopback, with a proxy in "
-            "front that encrypts and asks who is there, and name the proxy's address with --public-url", exits.USAGE)
+            f"on {arguments.host} the pool could be read by everybody, in plain text. Listen on loopback, behind a proxy "
+            "that encrypts and asks for a password. Name the proxy's address with --public-url", exits.USAGE)

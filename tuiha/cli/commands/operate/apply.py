@@ -11,7 +11,7 @@ from tuiha.cli.output.streams import progress
 
 HELP = f"""Do what a plan says, and follow it: one line for each step on stderr, the result on stdout.
 
-The facts are read again; when they are not those of the plan, it is refused. The operation is a process of its own:
+The facts are read again. A change that makes the plan wrong voids it, and then nothing is done. The operation is a process of its own:
 closing this terminal does not touch it.
 
 {CODES}"""
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confirm", metavar="NAME", required=True, help="the name that the plan asks for")
     add_reason(parser)
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],
-                        help="continue although this check is bad; needs a reason; may be repeated")
+                        help="continue although this check is bad (needs a reason); may be repeated")
     add_following(parser)
 
 

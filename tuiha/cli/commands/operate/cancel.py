@@ -12,9 +12,9 @@ __all__ = ["HELP", "configure", "run"]
 
 HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
 
-One that has a point of no return before it is taken back; of another what was done stays, and `tuiha resume` goes on.
-That is so also for one that stands half-way, or whose runner died: it gives the pool back, for instance for a failover.
-With this command, 0 means stopped.
+Before its point of no return, an operation with one is undone. Of any other, completed steps stay, and `tuiha resume`
+continues it. This also ends an operation that stopped half-way, or that lost its process: it releases the pool, for
+instance for a failover. With this command, 0 means stopped.
 
 {CODES}"""
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tuiha.operate.records.history import Verified
 
 HELP = """List the operations of this host and those that other hosts copied to the database, newest first, and the
-running one that the ledger names; or show one with its steps; or verify that nobody has changed what is recorded.
+running one that the ledger names. Or show one with its steps, or verify that the records are as they were written.
 
-exit codes: 0 listed, or verified; 1 what is recorded was changed or removed; of one operation: 0 done,
-1 nothing is left of it or it was cancelled, 2 there is none such,
+exit codes: 0 listed, or verified; 1 a record was changed or removed
+exit codes for one operation: 0 done, 1 nothing is left of it or it was cancelled, 2 there is none such,
 5 running, stopped half-way, or with an unknown outcome"""
 
 

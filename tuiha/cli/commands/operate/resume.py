@@ -10,7 +10,7 @@ from tuiha.model.operations.intent import IntentWay
 
 __all__ = ["HELP", "configure", "run"]
 
-HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or whose runner died, from its journal.
+HELP = f"""Continue an operation that stopped half-way, that was cancelled, or that lost its process, from its journal.
 
 {CODES}"""
 

@@ -10,9 +10,9 @@ from tuiha.model.operations.intent import IntentWay
 
 __all__ = ["HELP", "configure", "run"]
 
-HELP = f"""Take an operation back, its last step first. Refused when the point of no return may have been passed.
+HELP = f"""Undo an operation, its last step first. It is refused when the point of no return may have been passed.
 
-A running operation finishes its step before it turns back. With this command, 0 means taken back.
+A running operation finishes its step before it is undone. With this command, 0 means undone.
 
 {CODES}"""
 

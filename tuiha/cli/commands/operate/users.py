@@ -25,7 +25,7 @@ locked there, devices, mail server, last sync.
 
   tuiha users [PATTERN]        the beginning of a name; a pattern with * or ?
                                must match the whole name
-  tuiha users --without-mail   only users whose mail is not monitored, and why
+  tuiha users --without-mail   only users without monitored mail, and why
   tuiha users disable NAME     refuse the user on every server; nothing is lost
   tuiha users enable NAME      accept the user again
   tuiha users forget NAME      delete the user with devices and history;
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", metavar="N", type=whole(1, 100_000), default=100,
                         help="at most N users (default %(default)s)")
     parser.add_argument("--without-mail", action="store_true", dest="without_mail",
-                        help="only users whose mail is not monitored right now, with the reason")
+                        help="only users without monitored mail right now, with the reason")
     parser.add_argument("--after", metavar="NAME", default="", help="continue after this user (the next page)")
     add_acting(parser)
 

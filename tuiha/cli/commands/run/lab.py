@@ -21,10 +21,10 @@ Work = Callable[["LabControl"], "Coroutine[Any, Any, None]"]
 _ORDERS = {
     "kill": "end a part at once, as a power cut would (SIGKILL)",
     "pause": "stop a part: it is there and answers nothing (SIGSTOP)",
-    "resume": "let a paused part go on",
+    "resume": "let a paused part continue",
     "start": "start a part again that was killed or ended",
 }
-_DONE = {"kill": "killed", "pause": "paused", "resume": "goes on", "start": "started"}
+_DONE = {"kill": "killed", "pause": "paused", "resume": "continues", "start": "started"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

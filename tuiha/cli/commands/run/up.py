@@ -11,7 +11,7 @@ from tuiha.cli.output.streams import put, say
 
 HELP = """Start an embedded pool in the background: real PostgreSQL, HAProxy, IMAP and pool servers on this machine,
 loopback only, with simulated devices and mail. Prints its configuration's path when every part answers.
-`tuiha status` and the dashboard find it by themselves; `tuiha down` stops it."""
+`tuiha status` and the dashboard find it automatically; `tuiha down` stops it."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the pool's size."""

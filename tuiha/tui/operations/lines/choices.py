@@ -148,6 +148,6 @@ def _under(choice: Choice, judged: Mapping[Choice, Judged] | None, width: int) -
     refused = _refused(choice, judged)
     bad = () if judged is None or choice not in judged else judged[choice].bad
     text = f"not now: {refused}" if refused else (
-        f"{', '.join(bad)}: the plan says what it is, and how to go on in spite of it" if bad else "")
+        f"{', '.join(bad)}: the plan explains the check, and how to override it" if bad else "")
     parts = wrapped(text, width - 4) if text else []
     return [BLANK, *(Line(fit(((f"   {part}", "warning"),), width)) for part in parts)] if parts else []

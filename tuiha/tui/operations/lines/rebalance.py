@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.model.operations.catalogue import BAND, IN_FLIGHT, RATE, TRIGGER, Option
+from tuiha.model.words import names
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import CURSOR, bar
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, right, spread
@@ -74,10 +75,20 @@ def sheet_lines(details: Mapping[str, Any], width: int) -> list[Line]:
     pace = details.get("pace", {})
     rate = pace.get("rate")
     timed = f", in about {figures.duration(moves / rate)} at {rate:g} a second" if rate else ""
-    moved = f"{moves:,} users: {least}{forced}{timed}" if moves else "nobody moves: every server is near its share"
+    moved = f"{moves:,} users: {least}{forced}{timed}" if moves else _unmoved(servers)
     lines = told("Moves", moved, width)
     lines += told("Log-ins", logins, width) if logins else []
     return [*lines, BLANK, *_server_lines(servers, width)]
+
+
+def _unmoved(servers: Sequence[Mapping[str, Any]]) -> str:
+    """Why no user moves."""
+    over = [str(one["server"]) for one in servers
+            if one.get("weight_before", one["users_before"]) > one["target"] * (1 + TRIGGER.usual)]
+    if not over:
+        return "none: every server is near its share"
+    return f"none now: {names(over)} {'has' if len(over) == 1 else 'have'} more than a fair share, but the limits or " \
+           "locks keep the users there"
 
 
 def _server_lines(servers: Sequence[Mapping[str, Any]], width: int) -> list[Line]:

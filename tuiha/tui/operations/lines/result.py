@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tuiha.model.facts import Snapshot
 from tuiha.model.operations.plans import OperationStatus, StepStatus
@@ -13,12 +13,10 @@ from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, width_of
 from tuiha.tui.operations.lines.plan import apart, title_of
 from tuiha.tui.operations.lines.steps import RESULTS, STUCK
 from tuiha.tui.operations.operator import StartedOperation
-from tuiha.words.results import MEANINGS, WORDS, clock, cost, requests, users
+from tuiha.words.results import MEANINGS, WORDS, clock, told
 from tuiha.words.states import serving
 
 _LABEL = 14  # cells of "Data loss" and its like
-_TOLD = frozenset({"outage_ms", "unserved_ms", "protected", "requests_delayed", "requests_failed",
-                   "requests_unknown_on", "requests_unknown_why", "moves", "moves_planned", "minimum", "users"})
 Fact = tuple[str, str, str]
 """A label, a text, and its style."""
 
@@ -41,11 +39,11 @@ def result_lines(
 
 def summary(operation: StartedOperation, snapshot: Snapshot | None, pool: str) -> str:
     """The same as plain lines, for a ticket."""
-    told = [("Operation", f"{title_of(operation.kind, operation.target)} on pool {pool}, {operation.id}"),
+    said = [("Operation", f"{title_of(operation.kind, operation.target)} on pool {pool}, {operation.id}"),
             ("Result", f"{_word(operation)}. {MEANINGS[operation.state]}".strip()),
             ("By", f"{operation.who}, {_when(operation)}"), ("Reason", operation.reason or "not given"),
             *((label, text) for label, text, _ in facts_of_result(operation, snapshot))]
-    return "\n".join(f"{label}: {clean(text)}" for label, text in told)
+    return "\n".join(f"{label}: {clean(text)}" for label, text in said)
 
 
 def facts_of_result(operation: StartedOperation, snapshot: Snapshot | None) -> list[Fact]:
@@ -53,10 +51,7 @@ def facts_of_result(operation: StartedOperation, snapshot: Snapshot | None) -> l
     facts: list[Fact] = [("Data loss", *_loss(operation))]
     if operation.roles is not None:
         facts.append(("From, to", " → ".join(operation.roles), "text"))
-    found = operation.interruption
-    facts += [(label, text, "text") for label, text in (() if found is None else cost(found))]
-    facts += [(label, text, "text") for label, text in (
-        ("Requests", requests(operation.outcome)), ("Users", users(operation.outcome)), *_others(operation)) if text]
+    facts += [(label, text, "text") for label, text in told(operation.outcome, operation.interruption)]
     if snapshot is not None:
         facts.append(("Now", _now(snapshot), "text"))
     facts += _steps(operation)
@@ -102,15 +97,8 @@ def _when(operation: StartedOperation) -> str:
 
 def _loss(operation: StartedOperation) -> tuple[str, str]:
     if not operation.loses_nothing and not operation.passed:
-        return "none: the step that could lose data was not done", "text"
+        return "Nothing is lost. The step that could lose data was not done", "text"
     return operation.loses or "not known: its plan is not here", "text" if operation.loses_nothing else "warning bold"
-
-
-def _others(operation: StartedOperation) -> Iterator[tuple[str, str]]:
-    """Figures that only this kind of operation has."""
-    for name, value in operation.outcome.items():
-        if name not in _TOLD and isinstance(value, int | str) and value != "":
-            yield name.replace("_", " ").capitalize(), str(value)
 
 
 def _now(snapshot: Snapshot) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuiha.model.operations.plans import OperationStatus
 from tuiha.model.problems.operation import Running
-from tuiha.model.words import span
+from tuiha.model.words import date_of, span
 from tuiha.tui.draw.columns import Column, ColumnSight, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.rows import RowOrder
@@ -68,7 +67,8 @@ def operation_rows(
 
 def when(at: float) -> str:
     """A day and a time, UTC."""
-    return time.strftime("%m-%d %H:%M:%S", time.gmtime(at)) if at else "-"
+    found = date_of(at) if at else None
+    return "-" if found is None else f"{found:%m-%d %H:%M:%S}"
 
 
 def _result(row: OperationRow, _: ColumnSight) -> Span:
@@ -80,7 +80,7 @@ COLUMNS: tuple[Column[OperationRow], ...] = (
     Column("what", "WHAT", 0, lambda row, _: (row.what, "strong bold"), 10, 30),
     Column("result", "RESULT", 0, _result, 7, 11),
     Column("took", "TOOK", 60, lambda row, _: (span(row.seconds), "text"), 6, numeric=True),
-    Column("who", "WHO, FROM", 60, lambda row, _: (row.facts.who, "heading"), 9, 24),
+    Column("who", "BY, FROM", 60, lambda row, _: (row.facts.who, "heading"), 9, 24),
     Column("note", "WHY", 80, lambda row, _: (row.facts.reason, "text"), 0),
     Column("id", "OPERATION", 120, lambda row, _: (row.facts.id, "quiet"), 20, 24),
 )
@@ -90,11 +90,11 @@ ORDERS: tuple[RowOrder[OperationRow], ...] = (
     RowOrder("what", "what", lambda row: (row.what, -row.facts.started_at)),
     RowOrder("result, worst first", "result", lambda row: (row.rank, -row.facts.started_at)),
     RowOrder("longest first", "took", lambda row: (-row.seconds,)),
-    RowOrder("who", "who", lambda row: (row.facts.who, -row.facts.started_at)),
+    RowOrder("operator", "who", lambda row: (row.facts.who, -row.facts.started_at)),
 )
 FIELDS: Fields[OperationRow] = Fields(
     {
-        "what": lambda row: row.what, "result": lambda row: row.result, "who": lambda row: row.facts.who,
+        "what": lambda row: row.what, "result": lambda row: row.result, "by": lambda row: row.facts.who,
         "why": lambda row: row.facts.reason, "id": lambda row: row.facts.id,
     },
     {"took": lambda row: row.seconds},

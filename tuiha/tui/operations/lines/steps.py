@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.words import span
+from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.spans import Line, Span, clean, fit, left, on_ground, right, width_of
@@ -44,7 +45,7 @@ def step_line(step: StepFacts, now: float, width: int) -> Line:
         told = f"{step.state.upper()}  {step.evidence}"
     elif step.state is StepStatus.WAITING:
         told = "waiting"
-    taken = "" if step.seconds is None else f"{step.seconds:.2f}s"
+    taken = figures.taken(step.seconds)
     both = f"{step.action}  {step.target}"
     shown = both if len(both) <= name else step.action if len(step.action) <= name else step.called
     return Line(fit((
@@ -101,7 +102,7 @@ def step_grid(steps: Sequence[StepFacts], chosen: int, now: float, width: int) -
 
 def _cell(step: StepFacts, now: float, cell: int) -> tuple[Span, ...]:
     mark, style = _STEPS[step.state]
-    end = "" if step.seconds is None else f"{step.seconds:.1f}s"
+    end = figures.taken(step.seconds, 1)
     if step.state is StepStatus.RUNNING:
         end = _gone(step, now)
     elif step.state in STUCK or step.state is StepStatus.STOPPED:

@@ -207,7 +207,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         if self.dashboard.operations.against() is not None:
             return super().footer(width)
         if self._starting:
-            return Line(fit(((" starting; the run comes by itself", "quiet"),), width))
+            return Line(fit(((" starting; the run opens automatically", "quiet"),), width))
         back = FooterKey("esc", "back to the plan, nothing happens", True)
         if self._void or self._plan is None:
             return footer_line([back], width)

@@ -18,7 +18,7 @@ from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 2.0  # seconds between two looks at the journals
 LIST_KEYS = (*TABLE_KEYS, UNLOCK, *STEER_KEYS, *EVERYWHERE)
-CONTENT = Content(SHEET, ORDERS, FIELDS, "word result:failed who:ann took>60")
+CONTENT = Content(SHEET, ORDERS, FIELDS, "word result:failed by:ann took>60")
 
 
 class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=False):

@@ -114,9 +114,9 @@ def matrix_sheet(names: tuple[str, ...]) -> Sheet[MatrixItem]:
             Column("epoch", "EPOCH", 70, _epoch, 5, numeric=True),
             Column("waiting", "WAITING", 80, _waiting, 7, numeric=True),
             Column("identity", "IDENTITY", 120, _identity, 19, 20),
-            from_home("age", 60), from_home("note", 80),
+            from_home("age", 60), from_home("note", 60),
         ),
-        ("node", *(cell.key for cell in cells), "state", "age", "lease", "note", "epoch", "waiting", "identity",
+        ("node", *(cell.key for cell in cells), "state", "note", "lease", "age", "epoch", "waiting", "identity",
          "role"),
     )
 

@@ -103,7 +103,7 @@ def _facts(database: DatabaseFacts, snapshot: Snapshot, before: str, label: int,
         "identity": (_text(database.system_identifier),),
         "timeline": (_text(database.timeline, "bad" if _forked(database, snapshot) else "text"),),
         "position": _position(database),
-        "behind": _behind(database, snapshot),
+        "lag": _behind(database, snapshot),
         "commits": _waits(database),
         "slots": _slots(database),
         "sessions": _sessions(database, width - label - len(before)),
@@ -112,9 +112,11 @@ def _facts(database: DatabaseFacts, snapshot: Snapshot, before: str, label: int,
         "address": (_text(database.address, "quiet"),),
         "version": (_text(database.version, "quiet"),),
     }
-    order = ("identity", "timeline", "behind", "position", "commits", "sessions", "slots", "rate", "should be",
+    order = ("identity", "timeline", "lag", "position", "commits", "sessions", "slots", "rate", "should be",
              "address", "version")
-    return [title, *(((before + left(word, label), "quiet"), *by_label[word]) for word in order)]
+    second = database.role is DatabaseRole.SECONDARY
+    return [title, *(((before + left("stream" if second and word == "commits" else word, label), "quiet"),
+                      *by_label[word]) for word in order)]
 
 
 def _text(value: object, style: str = "text") -> Span:
@@ -141,7 +143,7 @@ def _behind(database: DatabaseFacts, snapshot: Snapshot) -> Sequence[Span]:
     if not database.reachable:
         return (_NOTHING,)
     if database.name == snapshot.active or (snapshot.active is None and database.role is DatabaseRole.PRIMARY):
-        return (("it leads", "quiet"),)
+        return (("none (primary)", "quiet"),)
     lag = "" if database.lag_seconds is None else seconds(database.lag_seconds)
     if database.sync_state is None:  # the primary does not know it, or cannot be asked
         return (("not replicating", "bad"), (f"  {lag}", "quiet"))
@@ -156,12 +158,12 @@ def _waits(database: DatabaseFacts) -> Sequence[Span]:
     if not database.reachable:
         return (_NOTHING,)
     if database.role is DatabaseRole.SECONDARY:
-        streams = {True: ("the stream is up", "text"), False: ("no stream", "bad"), None: _NOTHING}
+        streams = {True: ("up", "text"), False: ("down", "bad"), None: _NOTHING}
         return (streams[database.receiving],)
     names = database.synchronous_names
     if names is None:
         return (_NOTHING,)
-    return ((f"wait for {waited_for(names)}", "well"),) if names else (("wait for nobody", "warning"),)
+    return ((f"wait for {waited_for(names)}", "well"),) if names else (("wait for no other database", "warning"),)
 
 
 def waited_for(names: str) -> str:

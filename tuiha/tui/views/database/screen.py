@@ -21,7 +21,7 @@ TABLE_AND_PLOTS = 7  # rows that the panel leaves where there is little room
 class DatabaseScreen(NodeView[MatrixItem]):
     """The pair above, the matrix, plots below."""
 
-    TITLE_TEXT = "Database: who is attached to which"
+    TITLE_TEXT = "Database: the servers attached to each"
     KEEP_BELOW = 3
 
     def __init__(self) -> None:

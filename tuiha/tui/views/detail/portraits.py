@@ -16,7 +16,7 @@ from tuiha.tui.draw.spans import BLANK, GAP, Line, Span, clean, left, right
 from tuiha.tui.views.database.panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position, waited_for
 from tuiha.tui.views.mail.rows import LATENCY, USERS, trouble_lines
 from tuiha.tui.views.nodes.rows import coarse
-from tuiha.tui.views.sprayers.rows import RATE, SESSIONS, addresses
+from tuiha.tui.views.sprayers.rows import RATE, SESSIONS, addresses, checked
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
 Pair = tuple[str, Span]
@@ -55,7 +55,7 @@ def _figure(text: str) -> Span:
 
 def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Portrait:
     full, style = full_span(server.full)
-    lease = None if server.lease_seconds is None else f"{max(0.0, server.lease_seconds):.0f} s left"
+    lease = f"{max(0.0, server.lease_seconds):.0f} s left" if figures.known(server.lease_seconds) else None
     return Portrait(
         "pool server",
         (
@@ -117,7 +117,7 @@ def _host(server: ServerFacts) -> tuple[Line, ...]:
         tint = "warning" if value is not None and value >= HIGH else "flow"
         style = "strong" if tint == "flow" else "warning bold"
         spans += [(f"{word} ", "quiet"), *gauge(value, 100, 6, tint), (right(figures.percent(value), 5), style), GAP]
-    if server.host_load is not None:
+    if figures.known(server.host_load):
         many = server.host_processors is not None and server.host_load > server.host_processors
         processors = "" if server.host_processors is None else f" of {server.host_processors}"
         spans += [("load ", "quiet"), (f"{server.host_load:.1f}", "warning bold" if many else "strong"),
@@ -175,7 +175,7 @@ def _listed(title: str, words: list[Span]) -> tuple[Line, ...]:
 
 
 def _sprayer(sprayer: SprayerFacts, _: Snapshot, __: float) -> Portrait:
-    carries = {True: "yes", False: "no, stands by", None: None}[sprayer.active]
+    carries = {True: "yes", False: "no, standby", None: None}[sprayer.active]
     told, style = ("", "quiet") if sprayer.addresses is None else addresses(sprayer)
     return Portrait(
         "sprayer",
@@ -208,7 +208,7 @@ def _backends(sprayer: SprayerFacts) -> tuple[Line, ...]:
             (right(figures.count(backend.queue), 7), "warning" if backend.queue else "quiet"),
             (right(figures.count(backend.requests_per_second), 7), "text"),
             (right(coarse(backend.since_seconds), 7), "quiet"),
-            (f"  {clean(backend.check or '')}", "quiet"),
+            (f"  {clean(checked(backend))}", "quiet"),
         ))
         for backend in sprayer.backends
     ]

@@ -25,6 +25,7 @@ class DetailScreen(ReadingScreen, ActingScreen):
     KEYS = DETAIL_KEYS
     BINDINGS = bindings(DETAIL_KEYS)  # type: ignore[assignment]
     TITLE_TEXT = "Detail of a node"
+    OF_THE_POOL = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -145,7 +145,7 @@ def _problems(view: View, snapshot: Snapshot, name: str, width: int) -> list[Lin
     mine = [problem for problem in snapshot.problems if name in (problem.subject, *concerned(problem))]
     if not mine:
         return []
-    return problem_lines(mine, view.now, width)
+    return problem_lines(mine, view.known_at, width)
 
 
 def _events(view: View, name: str, width: int) -> list[Line]:

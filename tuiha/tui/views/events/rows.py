@@ -13,6 +13,7 @@ from tuiha.tui.draw.columns import Column, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.head import SEVERITY_STYLES
 from tuiha.tui.draw.rows import RowOrder
+from tuiha.tui.views.nodes.rows import coarse
 from tuiha.words.events import of_group, subjects
 
 NAMES = 16  # cells of the nodes' names
@@ -58,9 +59,7 @@ def event_items(events: Sequence[Event], now: float) -> tuple[EventItem, ...]:
 def _ago(item: EventItem) -> str:
     """How long ago, coarser as it gets longer: it must not change with every snapshot."""
     minutes = int(item.age // 60)
-    if minutes < 1:
-        return "now"
-    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h" if minutes < 2880 else f"{minutes // 1440}d"
+    return "now" if minutes < 1 else coarse(item.age)
 
 
 SHEET: Sheet[EventItem] = Sheet(

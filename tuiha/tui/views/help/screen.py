@@ -107,7 +107,7 @@ class HelpScreen(ReadingScreen, inherit_bindings=False):
         spans: Sequence[Span] = ((NO_ACTION, "well"),)
         if problem is not None:
             explains = next((told.bound.names[0] for told in self._keys if told.bound.key is PROBLEMS), "")
-            spans = (*problem_spans(problem, view.now), (f"   {explains}", "flow bold"), (" explains it", "quiet"))
+            spans = (*problem_spans(problem, view.known_at), (f"   {explains}", "flow bold"), (" explains it", "quiet"))
         wanted = None if problem is None else key(problem.next)
         danger = [told for told in self._keys if told.bound.key.danger]
         entries = [replace(told.entry, text=command(problem.next)) for told in danger

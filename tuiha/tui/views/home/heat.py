@@ -20,7 +20,7 @@ _BLOCKS = "▁▂▃▄▅▆▇"
 _TROUBLE = {"bad": (DOWN, "bad bold"), "warning": (WARN, "warning bold"), "quiet": (IDLE, "quiet")}
 _LEGEND: tuple[Span, ...] = (
     ("▁", "well"), (" idle  ", "quiet"), ("▄", "well"), (" half full  ", "quiet"), ("▇", "warning"),
-    (" nearly full  ", "quiet"), (WARN, "warning bold"), (" look at it  ", "quiet"), (DOWN, "bad bold"),
+    (" nearly full  ", "quiet"), (WARN, "warning bold"), (" in trouble  ", "quiet"), (DOWN, "bad bold"),
     (" down ", "quiet"),
 )
 _BANDS = ((25.0, "<25%"), (50.0, "25-50%"), (NEARLY_FULL, "50-75%"), (90.0, "75-90%"), (float("inf"), ">90%"))
@@ -48,7 +48,7 @@ def _cell(server: ServerFacts, snapshot: Snapshot) -> Span:
     trouble = _TROUBLE.get(style)
     if trouble is not None:
         return trouble
-    full = server.full or 0.0
+    full = server.full if figures.known(server.full) else 0.0
     return (_BLOCKS[max(0, min(6, int(full * 7 / FULL)))], "warning" if full >= NEARLY_FULL else "well")
 
 
@@ -68,7 +68,7 @@ def _histogram(servers: Iterable[ServerFacts], width: int) -> Line:
     troubled = 0
     for server in servers:
         troubled += state_style(server.state) in ("bad", "warning")
-        if server.full is not None:
+        if figures.known(server.full):
             counted[next(name for top, name in _BANDS if server.full < top)] += 1
     top = max(counted.values(), default=1)
     spans: list[Span] = [(" FULL  ", "heading")]

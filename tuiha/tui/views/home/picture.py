@@ -227,7 +227,7 @@ def _sprayer_note(sprayer: SprayerFacts) -> str:
         return sprayer.error or sprayer.note or "no device comes in"
     if sprayer.requests_per_second is not None and sprayer.active:
         return f"{figures.count(sprayer.requests_per_second)} requests/s"
-    return sprayer.note or ("carries devices" if sprayer.active else "stands by")
+    return sprayer.note or ("carries devices" if sprayer.active else "standby")
 
 
 def _entry(

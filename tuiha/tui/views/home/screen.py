@@ -13,7 +13,7 @@ from tuiha.model.event_groups import grouped
 from tuiha.tui.draw.causes import cause_lines
 from tuiha.tui.draw.columns import NODES, ColumnSight, title_line
 from tuiha.tui.draw.filter import EVERYTHING, NODE_FIELDS
-from tuiha.tui.draw.head import aged, is_old, pair_line
+from tuiha.tui.draw.head import aged, pair_line
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.plots import fitting_plots
 from tuiha.tui.draw.rows import ORDERS, Row, rows_of
@@ -178,7 +178,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
 
     def _causes(self, view: View, width: int, room: int) -> list[Line]:
         """What is wrong, cause first; nothing while nothing is."""
-        return [] if view.snapshot is None else cause_lines(view.snapshot, view.now, width, room)
+        return [] if view.snapshot is None else cause_lines(view.snapshot, view.known_at, width, room)
 
     def _paint_table(self, view: View, parts: Shape, width: int, rows: Sequence[Row]) -> None:
         kept = self.sifted(rows)
@@ -188,7 +188,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
             return
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
-        self._table.show(kept, ColumnSight(at, self.dashboard.trends, is_old(view)), width - pane, parts.table)
+        self._table.show(kept, ColumnSight(at, self.dashboard.trends, view.old), width - pane, parts.table)
         self._paint_plots(view, parts.plots, width - pane)
         titles = title_line(self._table.columns, width - pane, self.order.column)
         marked: Span = (f" marked: {' '.join(self.marked)} ", "armed")
@@ -221,7 +221,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         if not parts.table:  # a very low terminal: the problems instead of the table
             problems = () if view.snapshot is None else view.snapshot.problems
             room = max(0, height - parts.head - 1)
-            lines = problem_lines(problems, view.now, width)[:room]
+            lines = list(aged(view, problem_lines(problems, view.known_at, width)[:room]))
             self._events.show((*lines, *[BLANK] * (room - len(lines))), room)
         elif parts.events:
             if self._event_top:

@@ -13,7 +13,7 @@ from tuiha.tui.draw.columns import Column, ColumnSight, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.marks import DOWN, OK, WARN
 from tuiha.tui.draw.plots import Metric, Plotted
-from tuiha.tui.draw.rows import RowOrder
+from tuiha.tui.draw.rows import STALE_RANK, RowOrder
 from tuiha.tui.draw.spans import GAP, Line, Span, clean, fit, left, right
 from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 from tuiha.words.mail import explained
@@ -35,7 +35,7 @@ class MailItem(Item):
     def stands(self) -> str:
         """Where its users are instead, or whose users it has besides its own."""
         if self.facts.state in MAIL_AWAY:
-            return f"-> {', '.join(self.takers)}" if self.takers else "nobody takes over"
+            return f"-> {', '.join(self.takers)}" if self.takers else "no other server"
         away = [one.name for one in self.partners if one.state in MAIL_AWAY]
         return f"for {', '.join(away)}" if away and self.facts.state is MailState.UP else ""
 
@@ -74,9 +74,11 @@ def _note(item: MailItem, _: ColumnSight) -> Span:
     facts = item.facts
     if facts.error:
         return (facts.error, "bad")
-    if facts.in_service is False:
-        return (facts.reason or "", "warning")
-    return (f"lets nobody in: {facts.closed}", "warning") if facts.closed else ("", "quiet")
+    if facts.in_service is False and facts.reason:
+        return (facts.reason, "warning")
+    if facts.closed:
+        return (f"refuses log-ins: {facts.closed}", "warning")
+    return (item.row.note, "warning") if item.rank < STALE_RANK else ("", "quiet")
 
 
 def _without(item: MailItem, _: ColumnSight) -> Span:
@@ -95,12 +97,12 @@ SHEET: Sheet[MailItem] = Sheet(
         Column("service", "SERVICE", 80, _service, 7),
         Column("without", "WITHOUT MAIL", 100, _without, 12, numeric=True),
         Column("since", "SINCE", 60, lambda item, _: (coarse(item.since), "quiet"), 5, numeric=True),
-        Column("stands", "STANDS IN", 0, _stands, 9, 18),
+        Column("stands", "REPLACES", 0, _stands, 9, 18),
         from_home("age", 60),
         Column("note", "NOTE", 60, _note, 0),
         from_home("host", 120),
     ),
-    ("node", "state", "users", "without", "stands", "cluster", "latency", "age", "since", "note", "service", "users15",
+    ("node", "state", "users", "without", "stands", "cluster", "latency", "note", "age", "since", "service", "users15",
      "latency15", "host"),
 )
 SHEET = replace(SHEET, columns=tuple(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.model.facts import Snapshot
+from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import NODES, Column
 from tuiha.tui.draw.rows import Row, rows_of
 
@@ -57,9 +58,11 @@ def from_home(key: str, since: int, title: str | None = None) -> Column[Any]:
 
 def coarse(seconds: float | None) -> str:
     """How long ago in at most three cells, to the minute: it must not change with every snapshot."""
-    if seconds is None:
+    if not figures.known(seconds):
         return ""
     minutes = int(seconds // 60)
     if minutes < 1:
         return "<1m"
-    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h" if minutes < 2880 else f"{minutes // 1440}d"
+    if minutes < 2880:
+        return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h"
+    return f"{minutes // 1440}d" if minutes < 1_440_000 else ">999d"

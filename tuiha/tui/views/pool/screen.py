@@ -16,12 +16,13 @@ class PoolFiguresScreen(ReadingScreen):
     """Plots of users, availability, requests, latency, replication lag and what is held; the problems above them."""
 
     TITLE_TEXT = "The pool over 15 minutes"
+    OF_THE_POOL = True
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """Problems, then plots as high as the terminal allows."""
         if view.snapshot is None:
             return ()
-        problems = problem_lines(view.snapshot.problems, view.now, width)
+        problems = problem_lines(view.snapshot.problems, view.known_at, width)
         lines = [*problems, rule(width, self.TITLE_TEXT)] if problems else []
         room = self.size.height - 5 - len(lines)
         trends = self.dashboard.trends

@@ -33,6 +33,8 @@ PROBLEM_KEYS: tuple[Key, ...] = (
 class AboutProblems(ReadingScreen, ActingScreen, inherit_bindings=False):
     """What the list and the full text share: keys of operations mean the problem that is shown or chosen."""
 
+    OF_THE_POOL = True
+
     def against(self, key: Key) -> str | None:
         """Only the key beside the problem does something, and nothing over the screens of an operation."""
         if key.danger and key is not UNLOCK and self.dashboard.operates():
@@ -117,7 +119,7 @@ class ProblemsScreen(AboutProblems, inherit_bindings=False):
         """All of them; the one under the cursor is in sight."""
         if not self.problems:
             return (Line(fit(((f" {NONE}", "well"),), width)),)
-        places = list_lines(self.problems, self.operation_keys(), view.now, width, self.cursor)
+        places = list_lines(self.problems, self.operation_keys(), view.known_at, width, self.cursor)
         its = [place for place, one in enumerate(places, 1) if one.number == self.cursor]
         room = max(1, self.size.height - 5)
         self._top = min(self._top, its[0]) if self.cursor else 0
@@ -177,8 +179,8 @@ class ProblemScreen(AboutProblems, inherit_bindings=False):
         """Everything about it."""
         problem = self.problem
         if problem is not None:
-            return full_lines(problem, self.operation_keys(), view.now, width)
-        gone = () if self._chosen is None else full_lines(self._chosen, {}, view.now, width)
+            return full_lines(problem, self.operation_keys(), view.known_at, width)
+        gone = () if self._chosen is None else full_lines(self._chosen, {}, view.known_at, width)
         return (Line(fit(((f" {OVER}", "well"),), width)), BLANK, *gone)
 
     def action_open(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from tuiha.model.facts import BackendFacts, Snapshot, SprayerFacts
+from tuiha.model.facts import BackendFacts, NodeKind, Snapshot, SprayerFacts
 from tuiha.model.reports import BackendState, SprayerState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
@@ -13,13 +13,14 @@ from tuiha.tui.draw.columns import Column, ColumnSight, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.plots import Metric, Plotted
-from tuiha.tui.draw.rows import Row, RowOrder
+from tuiha.tui.draw.rows import STALE_RANK, Row, RowOrder
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 
 SESSIONS = Metric("sessions", "SESSIONS", figures.count, least=10.0)
 RATE = Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0)
+FOLD_FROM = 12  # servers behind a sprayer from which on those that are up share a row
 _RANKS = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
 
 
@@ -29,16 +30,19 @@ class SprayerItem(Item):
 
     sprayer: SprayerFacts
     backend: BackendFacts | None = None
+    folded: bool = False  # the row is of several servers that are all up; the detail of the sprayer has each
 
     @property
     def name(self) -> str:
         """The sprayer's, with the server's under it."""
+        if self.folded:
+            return f"{self.sprayer.name}/"
         return self.sprayer.name if self.backend is None else f"{self.sprayer.name}/{self.backend.server}"
 
     @property
     def node(self) -> str:
         """The sprayer, or the pool server."""
-        return self.sprayer.name if self.backend is None else self.backend.server
+        return self.sprayer.name if self.backend is None or self.folded else self.backend.server
 
     @property
     def rank(self) -> int:
@@ -56,15 +60,33 @@ class SprayerItem(Item):
         return False
 
 
-def sprayer_items(snapshot: Snapshot, now: float) -> tuple[SprayerItem, ...]:
-    """All sprayers with what is behind them."""
+def sprayer_items(snapshot: Snapshot, now: float, *, fold: bool = False) -> tuple[SprayerItem, ...]:
+    """All sprayers with what is behind them; with `fold` many servers that are up share a row."""
     rows = rows_by_name(snapshot, now)
     items: list[SprayerItem] = []
     for sprayer in snapshot.sprayers:
         own = rows[sprayer.name]
         items.append(SprayerItem(own, sprayer))
-        items += [SprayerItem(_behind(rows.get(backend.server), own), sprayer, backend) for backend in sprayer.backends]
+        good = _good(sprayer) if fold else frozenset()
+        items += [SprayerItem(_behind(rows.get(backend.server), own), sprayer, backend)
+                  for backend in sprayer.backends if backend not in good]
+        if good:
+            items.append(SprayerItem(own, sprayer, _together(good), folded=True))
     return tuple(items)
+
+
+def _good(sprayer: SprayerFacts) -> frozenset[BackendFacts]:
+    """The servers that need no row each: all that are up and keep nobody waiting, where there are many."""
+    if len(sprayer.backends) < FOLD_FROM:
+        return frozenset()
+    return frozenset(one for one in sprayer.backends if one.state is BackendState.UP and not one.queue)
+
+
+def _together(good: Collection[BackendFacts]) -> BackendFacts:
+    """Several servers as one."""
+    rates = [one.requests_per_second for one in good if one.requests_per_second is not None]
+    return BackendFacts(f"+ {len(good):,} servers", BackendState.UP, sum(one.sessions for one in good),
+                        requests_per_second=sum(rates) if rates else None, check="enter lists them, / finds one")
 
 
 def _behind(server: Row | None, sprayer: Row) -> Row:
@@ -99,7 +121,7 @@ def _queue(item: SprayerItem, _: ColumnSight) -> Span:
 
 
 def _users(item: SprayerItem, _: ColumnSight) -> Span:
-    value = item.sprayer.learned if item.backend is None else item.row.users
+    value = item.sprayer.learned if item.backend is None else None if item.folded else item.row.users
     return (figures.count(value), "quiet" if item.stale or value is None else "text")
 
 
@@ -108,27 +130,40 @@ def _since(item: SprayerItem, _: ColumnSight) -> Span:
     return (coarse(seconds), "quiet")
 
 
-_OUT = {BackendState.DRAIN: "drains: keeps its users, takes no new ones  ", BackendState.MAINT: "taken out  "}
+_OUT = {BackendState.DRAIN: "drains: keeps its users, takes no new ones  ", BackendState.MAINT: "out of service  ",
+        BackendState.DOWN: "the check fails  "}
 
 
 def _note(item: SprayerItem, _: ColumnSight | None = None) -> Span:
-    """What a sprayer does; of a server the last check, and that it drains."""
+    """What a sprayer does, or why it is marked; of a server why it is out, and the last check."""
     backend, sprayer = item.backend, item.sprayer
     if backend is not None:
-        told = _OUT.get(backend.state, "")
         style = "quiet" if backend.state is BackendState.UP else state_style(backend.state)
-        return (f"{told}{backend.check or ''}", style)
-    if sprayer.state is not SprayerState.UP:
-        return (sprayer.error or sprayer.note or "no device comes in", "bad")
-    return holding(sprayer)
+        return (_of_backend(backend, item.row), style)
+    if sprayer.state is SprayerState.UP and item.row.rank >= STALE_RANK:
+        return holding(sprayer)
+    style = "bad" if item.row.rank == 0 else "warning" if item.row.rank == 1 else "quiet"
+    return (item.row.note or "no device comes in", style)
+
+
+def _of_backend(backend: BackendFacts, server: Row) -> str:
+    """Why a server is out at a sprayer: what is wrong with the server comes first, as the check only follows from it."""
+    if backend.state is BackendState.DOWN and server.kind is NodeKind.SERVER and server.rank < STALE_RANK:
+        return f"{server.name} {server.shown}: {server.note}  {backend.check or ''}".rstrip()
+    return checked(backend)
+
+
+def checked(backend: BackendFacts) -> str:
+    """The state of a server at a sprayer in words, and the last check."""
+    return f"{_OUT.get(backend.state, '')}{backend.check or ''}".rstrip()
 
 
 def holding(sprayer: SprayerFacts) -> Span:
     """What a sprayer is for devices now, and who says so: keepalived which addresses it has, else its sessions."""
     if sprayer.addresses is None:
-        return ("carries devices, by its sessions", "well") if sprayer.active else ("stands by: no sessions", "quiet")
+        return ("carries devices, by its sessions", "well") if sprayer.active else ("standby: no sessions", "quiet")
     told, style = addresses(sprayer)
-    return (f"{told}, says keepalived", style)
+    return (f"{told}, by keepalived", style)
 
 
 def addresses(sprayer: SprayerFacts) -> Span:
@@ -155,7 +190,7 @@ SHEET: Sheet[SprayerItem] = Sheet(
 
 
 def _grouped(item: SprayerItem) -> tuple[object, ...]:
-    return (natural(item.sprayer.name), item.backend is not None, natural(item.node))
+    return (natural(item.sprayer.name), item.backend is not None, item.folded, natural(item.node))
 
 
 ORDERS: tuple[RowOrder[SprayerItem], ...] = (

@@ -32,8 +32,8 @@ class SprayersScreen(NodeView[SprayerItem]):
         super().__init__(CONTENT)
 
     def items(self, view: View) -> Sequence[SprayerItem]:
-        """Sprayers and servers."""
-        return () if view.snapshot is None else sprayer_items(view.snapshot, view.now)
+        """Sprayers and servers; what is looked for is not folded away."""
+        return () if view.snapshot is None else sprayer_items(view.snapshot, view.now, fold=not self._filter.text)
 
     def below(self, view: View, width: int, room: int) -> Sequence[Line]:
         """Plots: of all sprayers, else of the one under the cursor."""

@@ -76,7 +76,7 @@ def _server(item: UserItem, _: ColumnSight) -> Span:
         return ("DISABLED", "warning bold")
     if item.row.server is None:
         return ("nobody", "warning" if item.row.devices else "quiet")
-    return (item.row.server, "bad bold" if item.rank == 0 else "text")
+    return (f"{item.row.server} DOWN", "bad bold") if item.rank == 0 else (item.row.server, "text")
 
 
 def _mail(item: UserItem, _: ColumnSight) -> Span:
@@ -112,7 +112,8 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
         return _disabled_lines(row, now, width)
     told: list[tuple[str, str, str]] = []
     if row.server is not None:
-        told.append(("Server", f"{row.server}, for {_ago(row.since, now)}, generation {row.generation}", "strong bold"))
+        turn = "" if row.generation is None else f", generation {row.generation}"
+        told.append(("Server", f"{row.server}, for {_ago(row.since, now)}{turn}", "strong bold"))
     told.append(("Why", found.why, "text"))
     told.append(("Next", _next(row, found), "flow"))
     if row.locked:

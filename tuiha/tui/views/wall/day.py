@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuiha.model.codes import Change, EventKind
-from tuiha.model.facts import Event, Verdict
+from tuiha.model.facts import Event, Snapshot, Verdict
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import VERDICT_STYLES
 from tuiha.tui.draw.spans import Line, Span, fit
@@ -19,16 +19,25 @@ Stretch = tuple[float, float, Verdict]
 
 
 def stretches(
-    events: Sequence[Event], now: float, verdict: Verdict, since: float, recorded: Sequence[KnownVerdict] = ()
+    events: Sequence[Event], now: float, snapshot: Snapshot, since: float, recorded: Sequence[KnownVerdict] = ()
 ) -> list[Stretch]:
     """What is known of the last day, the newest first: the verdict of now, its changes since watching began (`since`),
     and what was recorded before.
     """
-    seen = _seen(events, now, verdict, since)
+    seen = _seen(events, now, snapshot.verdict, since)
+    if snapshot.verdict is Verdict.DOWN and snapshot.unserved_since is not None:
+        seen = _begun(seen, snapshot.unserved_since)
     begin = seen[-1][0]
     before = [(one.begin, min(one.end, begin), Verdict(one.verdict)) for one in reversed(recorded)
               if one.begin < begin and one.verdict in tuple(Verdict)]
     return [*seen, *before]
+
+
+def _begun(seen: list[Stretch], at: float) -> list[Stretch]:
+    """The same when what is now began earlier than it was seen: the pool knows that better than the dashboard."""
+    (start, end, verdict), *before = seen
+    return [(min(start, at), end, verdict),
+            *((begin, min(over, at), other) for begin, over, other in before if begin < at)]
 
 
 def _seen(events: Sequence[Event], now: float, verdict: Verdict, since: float) -> list[Stretch]:

@@ -13,13 +13,13 @@ from tuiha.model.facts import (
     Severity,
     Snapshot,
     SprayerFacts,
-    Verdict,
 )
 from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.model.problems.operation import running
-from tuiha.model.scene import SERVING
+from tuiha.model.scene import serves
+from tuiha.model.since import verdict_since
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.head import VERDICT_STYLES, pair_line
+from tuiha.tui.draw.head import VERDICT_STYLES, aged, pair_line
 from tuiha.tui.draw.lists import event_lines, rule, wrapped
 from tuiha.tui.draw.marks import state_mark
 from tuiha.tui.draw.plots import fitting_plots
@@ -31,7 +31,7 @@ from tuiha.tui.views.wall.letters import fitting_scale, large
 from tuiha.tui.views.wall.pools import OnWall, all_pools
 from tuiha.words.next import command
 from tuiha.words.problems import detail, means, state
-from tuiha.words.states import serving
+from tuiha.words.states import served, serving
 
 WALL = "WALL"
 SIDE = 30  # cells from which words stand beside the large ones
@@ -54,17 +54,16 @@ def wall_lines(pools: Sequence[OnWall], shown: int, width: int, height: int) -> 
         text = pool.failed or "looking at the pool"
         lines += [BLANK, Line(fit(((f" {text}", "bad bold" if pool.failed else "quiet"),), width))]
     else:
-        lines += _body(pool, snapshot, width, room - len(lines))
+        lines += aged(pool.view, _body(pool, snapshot, width, room - len(lines)))
     lines = lines[:room]
     return [*lines, *[BLANK] * (room - len(lines)), *bottom]
 
 
 def _top(view: View, shown: int, pools: int, width: int) -> Line:
     interval = view.snapshot.interval if view.snapshot is not None else 1.0
-    stale = figures.is_stale(view.age, interval)
     which: list[Span] = [(f"{shown + 1} of {pools}", "quiet")] if pools > 1 else []
     age: list[Span] = [("age ", "quiet"), (figures.age_text(view.age, interval) if view.snapshot else "-",
-                                           "bad bold" if stale else "quiet")]
+                                           "bad bold" if view.old else "quiet")]
     clock: list[Span] = [(figures.clock(view.now) + "Z", "quiet")] if view.clock else []
     end = (*joined([which, [(WALL, "heading bold")], age, clock]), (" ", "text"))
     return Line(spread(((" ", "text"), (cut(view.pool, max(8, width // 2)), "strong bold")), end, width))
@@ -84,8 +83,8 @@ def _body(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]
     gap = [BLANK] if room >= 16 else []
     lines += [*gap, *_cause(pool, snapshot, width, large_words=room >= 18)]
     lines += [*gap, *_marks(snapshot, width), *gap, pair_line(pool.view, width)]
-    since = min((at for at in (pool.watched_since, _bad_since(snapshot)) if at), default=pool.view.now)
-    known = stretches(pool.view.events, pool.view.now, snapshot.verdict, since, pool.day)
+    since = min((at for at in (pool.watched_since, verdict_since(snapshot)) if at), default=pool.view.known_at)
+    known = stretches(pool.view.events, pool.view.known_at, snapshot, since, pool.day)
     day = [day_line(known, pool.view.now, width)]
     spare = room - len(lines) - len(day)
     plots = fitting_plots(pool_plots(snapshot)[: 4 if width >= 150 else 3 if width >= 100 else 2], pool.trends,
@@ -122,27 +121,21 @@ def _band(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]
 def _users(pool: OnWall, snapshot: Snapshot) -> list[str]:
     """For how long it is so, and how many users are served or are not."""
     there, total = serving(snapshot)
-    users = snapshot.users or 0
-    lost = users if not there else sum(one.users or 0 for one in snapshot.servers if one.state not in SERVING)
-    since = _bad_since(snapshot) if snapshot.unserved_since is None else snapshot.unserved_since
-    lasting = "" if since is None else figures.duration(pool.view.now - since)
+    users = snapshot.users
+    unserved = (server for server in snapshot.servers if not serves(server))
+    lost = users if not there and users is not None else sum(server.users or 0 for server in unserved)
+    since = verdict_since(snapshot)
     told = []
-    if snapshot.verdict is Verdict.DOWN and lasting:
-        told.append(f"nobody is served for {lasting}")
-    elif lasting:
-        told.append(f"for {lasting}")
+    if snapshot.unserved_since is not None:
+        told.append(served(snapshot, pool.view.known_at))
+    elif since is not None:
+        told.append(f"for {figures.duration(pool.view.known_at - since)}")
     if lost:
-        told.append(f"{lost:,} of {users:,} users are not served")
+        told.append(f"{lost:,} {'' if users is None else f'of {users:,} '}users are not served")
     elif snapshot.users is not None:
         told.append(f"{users:,} users are served")
     told.append(f"{there} of {total} servers serve")
     return told
-
-
-def _bad_since(snapshot: Snapshot) -> float | None:
-    """Since when something is bad (unix seconds); None when nothing is, or when that is not known."""
-    return min((problem.since for problem in snapshot.problems
-                if problem.severity is Severity.BAD and problem.since is not None), default=None)
 
 
 def _cause(pool: OnWall, snapshot: Snapshot, width: int, *, large_words: bool) -> list[Line]:

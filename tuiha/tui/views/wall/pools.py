@@ -32,8 +32,7 @@ class OnWall:
     @property
     def stale(self) -> bool:
         """Whether what is known is older than three polls."""
-        snapshot = self.view.snapshot
-        return snapshot is not None and figures.is_stale(self.view.age, snapshot.interval)
+        return self.view.old
 
 
 def word_of(pool: OnWall) -> Span:

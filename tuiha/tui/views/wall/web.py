@@ -57,7 +57,7 @@ class WallServer(Server):
             raise web.HTTPMisdirectedRequest(text=f"this is {self.public_url}\n")
         origin = request.headers.get("Origin")
         if origin is not None and origin not in self._origins:
-            raise web.HTTPForbidden(text="a page of another site may not look at this one\n")
+            raise web.HTTPForbidden(text="a page of another site may not read this one\n")
         if request.path != "/ws":
             response = await handler(request)
             response.headers.update(self._headers())

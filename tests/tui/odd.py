@@ -1,4 +1,4 @@
-"""Facts as nobody expects them: each figure that may be missing, absurd, very old or very long, by the types of its class."""
+"""Facts as nobody expects them: each may be missing, absurd, very old or very long, by the types of its class."""
 
 from __future__ import annotations
 

@@ -108,8 +108,9 @@ def users(odd: Odd) -> UserPage:
 
 def operations(odd: Odd) -> tuple[StartedOperation, ...]:
     """Operations, each fact of which is odd, with figures of a kind that this version does not know."""
-    strange = {"held_at": 1795997113.9905, "count": None, "list": ["s1", "s3"], "by": {"s1": 2, "s2": None}, "good": True,
-               "requests_delayed": None, "requests_failed": None, "requests_unknown_why": {"s3": "eclipsed"}}
+    strange = {"held_at": 1795997113.9905, "count": None, "list": ["s1", "s3"], "by": {"s1": 2, "s2": None},
+               "good": True, "requests_delayed": None, "requests_failed": None,
+               "requests_unknown_why": {"s3": "eclipsed"}}
     known = (
         ended(), operation(3), replace(ended(OperationStatus.UNKNOWN), outcome=strange),
         replace(ended(OperationStatus.FAILED), kind="quantum-flux", outcome={"outage_ms": None, "unserved_ms": 8121.5}),

@@ -74,9 +74,10 @@ def test_every_word_is_found_by_itself_and_by_its_former_name() -> None:
 
 
 @pytest.mark.parametrize(("typed", "word"), [
-    ("deg", "DEGRADED"), ("over", "OVERLOADED"), ("cut", "CUT OFF"), ("rogue", "ROGUE PRIMARY"), ("limited", "LIMITED BY"),
-    ("overlaoded", "OVERLOADED"), ("dgraded", "DEGRADED"), ("ROUGE PRIMARY", "ROGUE PRIMARY"), ("unprotectd", "UNPROTECTED"),
-    ("switchovr", "switchover"), ("overlao", "OVERLOADED"), ("unprotcet", "UNPROTECTED"), ("database-donw", "database-down"),
+    ("deg", "DEGRADED"), ("over", "OVERLOADED"), ("cut", "CUT OFF"), ("rogue", "ROGUE PRIMARY"),
+    ("limited", "LIMITED BY"), ("overlaoded", "OVERLOADED"), ("dgraded", "DEGRADED"),
+    ("ROUGE PRIMARY", "ROGUE PRIMARY"), ("unprotectd", "UNPROTECTED"), ("switchovr", "switchover"),
+    ("overlao", "OVERLOADED"), ("unprotcet", "UNPROTECTED"), ("database-donw", "database-down"),
 ])
 def test_a_beginning_and_a_typing_error_lead_to_the_word(typed: str, word: str) -> None:
     assert word in explain.closest(typed)

@@ -133,6 +133,7 @@ def test_a_result_says_each_figure_once_and_in_words() -> None:
 
 
 def test_a_figure_that_this_version_does_not_know_is_no_python() -> None:
-    strange = {"kept_back": ["s1", "s3"], "each": {"s1": 2, "s2": None}, "good": True, "bad": None, "number": 1795997113}
+    strange = {"kept_back": ["s1", "s3"], "each": {"s1": 2, "s2": None}, "good": True, "bad": None,
+               "number": 1795997113}
     assert dict(told(strange, None)) == {"Kept back": "s1, s3", "Each": "s1 2, s2", "Good": "yes",
                                          "Number": "1,795,997,113"}

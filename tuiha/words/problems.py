@@ -240,6 +240,10 @@ def _mail_down(facts: LostMail) -> str:
     return f"its users are monitored through {names(facts.partners)}{left}; it is used again when it answers"
 
 
+def _closed(facts: LostMail) -> str:
+    return f"refuses log-ins: {facts.reason}" if facts.reason else "refuses log-ins"
+
+
 def _mail_closed(facts: LostMail) -> str:
     others = f"The others are monitored through {names(facts.partners)}" if facts.partners \
         else "The others get no new mail: the cluster has no other server"
@@ -376,7 +380,7 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.UNCHECKED: _FOUND,
     ProblemCode.NO_MAP: _FOUND,
     ProblemCode.MAIL_DOWN: _Text("DOWN", _reason, _mail_down),
-    ProblemCode.MAIL_CLOSED: _Text("CLOSED", lambda facts: f"refuses log-ins: {facts.reason}" if facts.reason else "refuses log-ins", _mail_closed),
+    ProblemCode.MAIL_CLOSED: _Text("CLOSED", _closed, _mail_closed),
     ProblemCode.MAIL_OUT: _Text("OUT", _always("answers, but out of service"), _mail_out),
     ProblemCode.MAIL_LATE: _Text(
         "LATE", lambda facts: f"{facts.mailboxes:,} mailboxes had unreported mail",

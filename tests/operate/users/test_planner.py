@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuiha.model.operations.plans import ServerPart
 from tuiha.operate.users.census import Staying
 from tuiha.operate.users.drain import leaving, room
-from tuiha.model.operations.plans import ServerPart
 from tuiha.operate.users.planner import (
     Bounds,
     Moves,

@@ -22,8 +22,8 @@ An alert for the operator on call needs one line: `tuiha_pool_verdict{verdict="H
 run a command (`alerts:` in the configuration). Watch the watcher, too:
 `time() - tuiha_pool_seen_timestamp_seconds > 30`.
 """
-PAGES = """The label `code` of `tuiha_pool_problem` names the problem, and each code has a page: what users notice, what to
-check, and what to do. An alert rule can link it, for instance
+PAGES = """The label `code` of `tuiha_pool_problem` names the problem, and each code has a page: what users notice,
+what to check, and what to do. An alert rule can link it, for instance
 `runbook_url: https://example.org/runbooks/{{ $labels.code }}.md`. The pages:"""
 _TITLES = "| metric | labels | meaning |\n|---|---|---|"
 

@@ -161,7 +161,7 @@ PARTS: Mapping[ProblemCode, Parts] = {
     ProblemCode.DATABASE_DOWN: _parts(
         POSTGRESQL,
         Look("tuiha plan failover", HERE, (
-            ("Data loss: Nothing is lost ...", "the primary is lost, and the secondary has every write: apply the plan"),
+            ("Data loss: Nothing is lost ...", "the primary is down, and the secondary has every write: apply it"),
             ("BAD  protection ...", "the secondary lacks writes: try to start the primary first"),
             ("NEVER  disputed ...", "servers still reach the primary: find the network fault instead"))),
         Look("tuiha plan degrade", HERE, (

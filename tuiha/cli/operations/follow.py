@@ -87,7 +87,8 @@ def follow_to_end(operator: Operator, operation: str, *, as_json: bool, detach: 
     try:
         state = acted((_told if linear else _narrate)(operator, operation))
     except KeyboardInterrupt:
-        say(f"\nThe operation continues without this terminal: `tuiha operations {operation}`; `tuiha cancel {operation}` stops it.")
+        say(f"\nThe operation continues without this terminal: `tuiha operations {operation}`. "
+            f"`tuiha cancel {operation}` stops it.")
         raise
     return _concluded(operator, state) if linear else show(operator, state, as_json=as_json)
 

@@ -11,8 +11,8 @@ from tuiha.cli import exits
 from tuiha.cli.output.streams import put
 from tuiha.cli.screens.looks import add_looks, looks_of
 
-HELP = """Show the dashboard as it was. `,` and `.` go to the snapshot before and the next, `<` and `>` to the change before
-and the next, `@` to a moment or an incident. `=` shows the differences from the snapshot before. Nothing can be
+HELP = """Show the dashboard as it was. `,` and `.` go to the snapshot before and the next, `<` and `>` to the change
+before and the next, `@` to a moment or an incident. `=` shows the differences from the snapshot before. Nothing can be
 changed.
 
 Without FILE it is the recording of the configured pool. FILE needs no configuration: a recording can be read

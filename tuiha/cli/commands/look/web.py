@@ -67,5 +67,5 @@ def _checked(arguments: argparse.Namespace) -> None:
         raise exits.CommandError(f"--public-url {url} is not https://HOST[:PORT]", exits.USAGE)
     if not is_loopback(arguments.host) and url is None:
         raise exits.CommandError(
-            f"on {arguments.host} the pool could be read by everybody, in plain text. Listen on loopback, behind a proxy "
-            "that encrypts and asks for a password. Name the proxy's address with --public-url", exits.USAGE)
+            f"on {arguments.host} the pool could be read by everybody, in plain text. Listen on loopback, behind a "
+            "proxy that encrypts and asks for a password. Name the proxy's address with --public-url", exits.USAGE)

@@ -11,8 +11,8 @@ from tuiha.cli.output.streams import progress
 
 HELP = f"""Do what a plan says, and follow it: one line for each step on stderr, the result on stdout.
 
-The facts are read again. A change that makes the plan wrong voids it, and then nothing is done. The operation is a process of its own:
-closing this terminal does not touch it.
+The facts are read again. A change that makes the plan wrong voids it, and then nothing is done. The operation is a
+process of its own: closing this terminal does not touch it.
 
 {CODES}"""
 

@@ -147,7 +147,7 @@ def _note(item: SprayerItem, _: ColumnSight | None = None) -> Span:
 
 
 def _of_backend(backend: BackendFacts, server: Row) -> str:
-    """Why a server is out at a sprayer: what is wrong with the server comes first, as the check only follows from it."""
+    """Why a server is out at a sprayer: what is wrong with the server comes first, the check only follows from it."""
     if backend.state is BackendState.DOWN and server.kind is NodeKind.SERVER and server.rank < STALE_RANK:
         return f"{server.name} {server.shown}: {server.note}  {backend.check or ''}".rstrip()
     return checked(backend)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from tests.doubles.operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.acting import Clock
-from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.odd import LONG, VARIANTS, Odd, made_odd
 from tests.tui.samples import AT, SAMPLES, SampleFeed, down, healthy
 from tests.tui.test_app import seen, text

@@ -71,7 +71,7 @@ def test_a_target_that_fails_less_often_than_the_limit_keeps_its_facts_and_says_
 
 
 def test_a_dead_server_is_down_and_its_users_are_still_counted() -> None:
-    look = with_server(healthy(), failing(server("s2")))
+    look = with_server(healthy(), replace(failing(server("s2")), seen_at=None))
     look = with_members(look, *(member(s, heartbeat_age=20.0 if s == "s2" else 0.5, alive=s != "s2") for s in SERVERS))
     snapshot = conclude(look)
     facts = snapshot.servers[1]

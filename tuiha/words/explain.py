@@ -89,11 +89,11 @@ def find(text: str) -> tuple[ExplainedWord, ...]:
 
 def closest(text: str) -> tuple[str, ...]:
     """The known words that are most like an unknown one: they begin with it, or with most of its letters in order."""
-    named = {key: one.word for one in every() for key in _keys(one)}
+    named = {key: one.word for one in reversed(every()) for key in _keys(one)}  # a state's own word before a problem's
     key = _key(text)
     if not key:
         return ()
-    begun = {one[: len(key)]: one for one in reversed(named) if len(one) > len(key) >= _BEGUN}
+    begun = {one[: len(key)]: one for one in named if len(one) > len(key) >= _BEGUN}
     found = [
         *sorted((one for one in named if one.startswith(key)), key=len),
         *difflib.get_close_matches(key, named, n=_NEAR, cutoff=0.6),

@@ -85,7 +85,7 @@ async def test_what_stopped_half_way_goes_on_or_back_with_two_presses(key: str, 
 
 
 @pytest.mark.parametrize(("known", "key", "reason"), [
-    (ended(), "c", "there is nothing to bring to an end"), (ended(), "b", "plan the opposite"),
+    (ended(), "c", "there is nothing to finish"), (ended(), "b", "plan the opposite"),
     (replace(half(), elsewhere=True, host="desk"), "c", "it was started on desk"),
     (replace(half(), undoable=False), "b", "has no way back"), (half(), "x", "is not running any more"),
 ])

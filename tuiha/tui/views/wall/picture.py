@@ -15,6 +15,7 @@ from tuiha.model.facts import (
     SprayerFacts,
 )
 from tuiha.model.operations.catalogue import OPERATIONS
+from tuiha.model.problems import symptoms
 from tuiha.model.problems.operation import running
 from tuiha.model.scene import serves
 from tuiha.model.since import verdict_since
@@ -151,7 +152,7 @@ def _cause(pool: OnWall, snapshot: Snapshot, width: int, *, large_words: bool) -
     told = detail(worst) or means(worst)
     lines += [Line(fit(((f" {part}", "text"),), width)) for part in wrapped(clean(told), width - 2)[:2]]
     lines.append(Line(fit(_work(snapshot), width)))
-    more = len(snapshot.problems) - 1
+    more = len(symptoms.folded(snapshot.problems)) - 1
     if more:
         lines.append(Line(fit(((f" and {more} more {'problem' if more == 1 else 'problems'}", "quiet"),), width)))
     return lines

@@ -23,6 +23,7 @@ from tuiha.server.devices.room import STAY
 from tuiha.server.http import audit, openapi
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import Guard
+from tuiha.server.http.marks import DEVICE_PATHS
 from tuiha.server.http.metrics import Metrics
 from tuiha.server.http.problems import HttpProblem, unavailable, unknown_outcome
 from tuiha.server.pool.load import Meter
@@ -159,7 +160,7 @@ def _whole(guard: Guard, at_work: Callable[[web.Request], AbstractAsyncContextMa
                     "Use HTTP/1.1, with a length or with chunks.",
                     headers={hdrs.CONNECTION: "close"},
                 )
-            async with at_work(request) if request.path.startswith("/v1/") else nullcontext():
+            async with at_work(request) if request.path.startswith(DEVICE_PATHS) else nullcontext():
                 if request.can_read_body:
                     with request[STAY].outside() if STAY in request else nullcontext():
                         await _read(request, guard.limits)
@@ -225,7 +226,7 @@ def _measured(metrics: Metrics, meter: Meter) -> Middleware:
         response = await handler(request)
         waited = request.get(WAITED, 0.0)
         seconds = None if waited is None else max(0.0, loop.time() - began - waited)
-        interface = "devices" if request.path.startswith("/v1/") else "other"
+        interface = "devices" if request.path.startswith(DEVICE_PATHS) else "other"
         metrics.count(interface, response.status, seconds)
         if interface == "devices":
             meter.note(loop.time(), seconds or 0.0)

@@ -20,7 +20,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from tuiha.config.pace import Limits
-from tuiha.server.http.marks import SHARE, TurnedAway, share
+from tuiha.server.http.marks import DEVICE_PATHS, SHARE, TurnedAway, share
 
 log = logging.getLogger("tuiha.connections")
 
@@ -38,6 +38,7 @@ _REFUSALS = [b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/pro
 
 _MARK = f"{SHARE}: ".lower().encode()
 _ENDS = b"\r\n\r\n"
+_POLLS = tuple(f"GET {path}".encode() for path in DEVICE_PATHS)
 _SHED = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nX-Tuiha-Full: %b\r\n"
          b"Retry-After: %d\r\nContent-Length: %d\r\n\r\n%b")
 _FULL = json.dumps({"type": "about:blank", "status": 503, "title": "The pool cannot serve this now",
@@ -47,7 +48,7 @@ _FULL = json.dumps({"type": "about:blank", "status": 503, "title": "The pool can
 
 def whole_poll(data: bytes) -> bool:
     """Whether these bytes are one whole request of a device that has no body: nothing follows it, and nothing lacks."""
-    if not data.startswith(b"GET /v1/") or not data.endswith(_ENDS) or data.count(_ENDS) != 1:
+    if not data.startswith(_POLLS) or not data.endswith(_ENDS) or data.count(_ENDS) != 1:
         return False
     lines = data.lower()
     return lines.partition(b"\r\n")[0].endswith(b" http/1.1") and b"\ncontent-length" not in lines \

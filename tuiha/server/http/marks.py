@@ -1,4 +1,4 @@
-"""What a request or an answer carries from one room to another: a header, a cookie, what was found out on its way."""
+"""What the rooms of the server know a request or an answer by: its path, a header, a cookie, what was found out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+DEVICE_PATHS = ("/v1/",)  # how the paths begin at which devices ask, one for each protocol
 # In a 503: this server has no place; a server that passed the request on does not answer it either. Its value is for
 # the sprayer: how many of a thousand requests to turn away itself, and the seconds to spread these over ("630:12").
 FULL = "X-Tuiha-Full"

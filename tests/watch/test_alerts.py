@@ -16,7 +16,7 @@ from tests.model.looks import healthy
 from tuiha.config.pace import Alerts
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Snapshot, Verdict
-from tuiha.watch.export.alerts import Alerting, Steady
+from tuiha.watch.alerts.command import Alerting, Steady
 
 H, D, S = Verdict.HEALTHY, Verdict.DEGRADED, Verdict.SPLIT
 
@@ -52,7 +52,8 @@ async def alerted(command: list[str], folder: Path, snapshots: list[Snapshot], u
         if until in text:
             heard.set()
 
-    alerting = Alerting(Alerts(command=command, after=0, **{"again": 0.05, **more}), folder, say, os.environ)
+    settings = Alerts.model_validate({"command": command, "after": 0, "again": 0.05, **more})
+    alerting = Alerting(settings, command, folder, say, os.environ)
     task = asyncio.create_task(alerting.run())
     for snapshot in snapshots:
         alerting.add(snapshot)

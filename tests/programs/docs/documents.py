@@ -23,6 +23,7 @@ from tuiha.model.documents import (
     OperationsDocument,
     PlanDocument,
     RefusalDocument,
+    RehearsalDocument,
     StatusDocument,
     UsersDocument,
 )
@@ -70,6 +71,7 @@ PAGES = (
     Page(OperationsDocument, "`tuiha operations --json`"),
     Page(AlertDocument, "What the command of `alerts:` reads",
          "`tuiha export` runs the command with one such line on its standard input."),
+    Page(RehearsalDocument, "`tuiha rehearse --json`", "[backup.md](backup.md) says what a rehearsal is."),
     Page(ExplainDocument, "`tuiha explain [WORD] --json`", "Every word that fits, or without WORD all of them."),
     Page(DemoDocument, "`tuiha demo --headless --json`",
          "The checker's report on a run of the embedded pool under load. `failures`, `lost`, `doubled` and\n"

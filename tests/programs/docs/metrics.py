@@ -18,9 +18,8 @@ tuiha has metrics for Prometheus, in its text format. There are two sources. Eac
 without a password, on the address that devices use. `tuiha export` watches the whole pool from outside, so it also
 reports parts that are down. A figure that is not known is left out.
 
-An alert for the operator on call needs one line: `tuiha_pool_verdict{verdict="HEALTHY"} == 0`. Or let `tuiha export`
-run a command (`alerts:` in the configuration). Watch the watcher, too:
-`time() - tuiha_pool_seen_timestamp_seconds > 30`.
+[alerts.md](alerts.md) has alerting rules for each problem (`config/prometheus/rules.yml`), a dashboard for Grafana
+(`config/grafana/pool.json`), and the way without Prometheus.
 """
 PAGES = """The label `code` of `tuiha_pool_problem` names the problem, and each code has a page: what users notice,
 what to check, and what to do. An alert rule can link it, for instance

@@ -74,6 +74,12 @@ MAIL_PORT = Look("openssl s_client -connect MAIL:993 -brief", HERE, (
     ("no output for seconds", "the host hangs, or a firewall drops packets")))
 WITHOUT = Look("tuiha users --without-mail", HERE, (
     ("alice  ...  log-in refused", "each user with the reason and the mail server's answer"),))
+STATUS = Look("tuiha status", HERE, (
+    ("BACKUP  pgbackrest main  ...", "the line shows the newest backup, and the last result"),))
+BACKUPS = Look("pgbackrest --stanza=STANZA info", "on the host with the backups", (
+    ("status: ok", "the repository is good: compare the newest `timestamp start/stop`"),
+    ("status: error ...", "the text names the cause"),
+    ("command not found", "another program takes the backups: `barman list-backups SERVER`, or check the files")))
 WAL_DISK = Look("df -h", ON_DATABASE, (
     ("Use% below 80 %", "there is time"),
     ("Use% above 90 %", "act at once: when the disk is full, the database stops")))
@@ -158,6 +164,18 @@ PARTS: Mapping[ProblemCode, Parts] = {
     ProblemCode.OPERATION_UNKNOWN: _parts(
         SHOWN, CHECK, avoid=("Do not treat it as failed: the step may have worked.", _NO_DELETE, _NO_EDIT),
         wake="At once if users are not served. Otherwise during working hours."),
+    ProblemCode.BACKUP_OLD: Parts((STATUS, BACKUPS),
+                                  ("Do not delete old backups to make room before a new one is complete.",),
+                                  "No backup can be completed, and the disk of the repository is not full."),
+    ProblemCode.BACKUP_FAILED: Parts((STATUS, BACKUPS),
+                                     ("Do not restore this backup into the pool.",),
+                                     "The backup program reports wrong checksums: a disk may be damaged."),
+    ProblemCode.BACKUP_FOREIGN: Parts((STATUS, BACKUPS),
+                                      ("Do not restore this backup into the pool: its data is of another system.",),
+                                      "The repository has no backup of the pool's own databases."),
+    ProblemCode.BACKUP_UNREADABLE: Parts((STATUS, BACKUPS),
+                                         ("Do not take an unknown age for a young backup.",),
+                                         "The host of the repository is lost."),
     ProblemCode.DATABASE_DOWN: _parts(
         POSTGRESQL,
         Look("tuiha plan failover", HERE, (

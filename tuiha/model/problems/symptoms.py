@@ -83,3 +83,4 @@ _JUDGES: Mapping[ProblemCode, Callable[[Problem, Problem], bool]] = {
     ProblemCode.CUT_OFF: _of_servers,
     ProblemCode.WITHOUT_MAIL: _of_mail,
 }
+SYMPTOMS = frozenset(_JUDGES)  # problems that may be what another one does

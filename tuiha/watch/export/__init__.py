@@ -1,1 +1,1 @@
-"""Watching for machines: metrics over HTTP, and alerts by a command."""
+"""Watching for machines: metrics over HTTP."""

@@ -1,4 +1,4 @@
-"""Watching a pool for machines: metrics over HTTP, alerts by a command."""
+"""Watching a pool for machines: metrics over HTTP, and alerts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tuiha.config.places import state_folder
 from tuiha.config.secrets import environment
 from tuiha.config.settings import Pool
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.facts import Event, Snapshot
-from tuiha.watch.export.alerts import Alerting
+from tuiha.model.problems.alerts import RaisedAlerts
+from tuiha.watch.alerts.command import Alerting
+from tuiha.watch.alerts.receivers import deliveries
 from tuiha.watch.export.exposition import exposition
 from tuiha.watch.factory import open_poller
 
@@ -26,8 +29,11 @@ class NotServed(Exception):
 async def export(pool: Pool, base: Path, listen: str, ended: asyncio.Event, say: Callable[[str], None]) -> None:
     """Poll, serve /metrics and alert until `ended`. Raises NotServed, ConfigError."""
     poller = open_poller(pool, base)
-    alerting = None if pool.alerts is None \
-        else Alerting(pool.alerts, base, say, environment(pool), pool.watch.runbooks)
+    told = pool.alerts
+    alerting = None if told is None or told.command is None \
+        else Alerting(told, told.command, base, say, environment(pool), pool.watch.runbooks)
+    receivers = deliveries(pool, base, None if told is None or told.pagerduty is None else state_folder(), say)
+    lasting = RaisedAlerts(0.0 if told is None else told.after)
     latest: Snapshot | None = None
 
     def published(snapshot: Snapshot, _: tuple[Event, ...]) -> None:
@@ -35,6 +41,9 @@ async def export(pool: Pool, base: Path, listen: str, ended: asyncio.Event, say:
         latest = snapshot
         if alerting is not None:
             alerting.add(snapshot)
+        raised = lasting.look(snapshot) if receivers else {}
+        for one in receivers:
+            one.add(raised)
 
     async def metrics(_: web.Request) -> web.Response:
         if latest is None:
@@ -43,9 +52,11 @@ async def export(pool: Pool, base: Path, listen: str, ended: asyncio.Event, say:
 
     runner = await _serving(listen, metrics)
     try:
-        say(f"{pool.pool} at http://{listen}/metrics" + ("" if alerting is None else ", and alerts by command"))
-        work = [poller.run(published, asyncio.Event())]
-        await _until(ended, work if alerting is None else [*work, alerting.run()])
+        senders = [*([] if alerting is None else [alerting.run()]), *(one.run() for one in receivers)]
+        alerts = "command" if alerting is not None else ""
+        named = ", ".join(filter(None, (alerts, *(one.name for one in receivers))))
+        say(f"{pool.pool} at http://{listen}/metrics" + (f", and alerts by {named}" if named else ""))
+        await _until(ended, [poller.run(published, asyncio.Event()), *senders])
     finally:
         await runner.cleanup()
 

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tuiha.model.databases.backups import BackupFacts
 from tuiha.model.facts import Protection, Severity, Snapshot, Verdict
 from tuiha.model.operations.intent import Condition
 from tuiha.model.problems.operation import running
@@ -119,6 +120,14 @@ def _without(snapshot: Snapshot) -> Iterable[Sample]:
             for one in snapshot.without_mail for trouble in one.troubles]
 
 
+def _backup(value: Callable[[BackupFacts, float], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(snapshot: Snapshot) -> Iterable[Sample]:
+        found = snapshot.backup
+        return [] if found is None else [({"repository": found.source}, value(found, snapshot.at))]
+
+    return samples
+
+
 FAMILIES: tuple[Family, ...] = (
     Family("tuiha_pool_verdict", "1 for the pool's verdict, 0 for the others", _verdicts),
     Family("tuiha_pool_problems", "Problems that are known now", _problems),
@@ -161,6 +170,10 @@ FAMILIES: tuple[Family, ...] = (
     Family("tuiha_database_lag_seconds", "How far the secondary is behind",
            _field("databases", "database", "lag_seconds")),
     Family("tuiha_database_sessions", "Sessions of pool servers", _field("databases", "database", "pool_sessions")),
+    Family("tuiha_backup_age_seconds", "Since the newest good backup of the pair ended",
+           _backup(lambda b, now: b.age(now))),
+    Family("tuiha_backup_good", "1: the last backup of the pair went well",
+           _backup(lambda b, _: None if b.seen_at is None else float(b.failed is None))),
     Family("tuiha_sprayer_state", "1 for the state that a sprayer is in", _state("sprayers", "sprayer")),
     Family("tuiha_sprayer_sessions", "Connections of devices", _field("sprayers", "sprayer", "sessions")),
     Family("tuiha_mail_server_state", "1 for the state that a mail server is in",

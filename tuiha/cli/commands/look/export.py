@@ -1,4 +1,4 @@
-"""`tuiha export`: the whole pool for Prometheus, and alerts on verdict changes."""
+"""`tuiha export`: the whole pool for Prometheus, and alerts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tuiha.config.settings import Pool
 
 HELP = """Watch the pool without a screen, and serve the metrics at /metrics for Prometheus, until ctrl+c or SIGTERM.
-Whenever the verdict changes, run the command of `alerts:` in the configuration. With --once, print the metrics once.
-Each pool server has its own /metrics as well. These are of the whole pool, and include servers that are down.
+Send the alerts of `alerts:` in the configuration: to a command, Alertmanager, PagerDuty. With --once, print the metrics
+once. Each pool server has its own /metrics as well. These are of the whole pool, and include servers that are down.
 
 exit codes: 0 ended, 2 configuration, or the port is in use"""
 

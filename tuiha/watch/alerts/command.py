@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,12 +71,13 @@ class Alerting:
     """Runs the command. `add` is called with every snapshot, on the loop that `run` runs on."""
 
     def __init__(
-        self, settings: Alerts, base: Path, say: Callable[[str], None], environment: Mapping[str, str],
-        runbooks: str = RUNBOOKS,
+        self, settings: Alerts, command: Sequence[str], base: Path, say: Callable[[str], None],
+        environment: Mapping[str, str], runbooks: str = RUNBOOKS,
     ) -> None:
         """`environment` is what the command gets, beside the pool's name and its verdict."""
         self._runbooks = runbooks
         self._settings = settings
+        self._command = tuple(command)
         self._environment = environment
         self._base = base
         self._say = say
@@ -115,11 +116,11 @@ class Alerting:
         text = json.dumps(change.document(self._runbooks)) + "\n"
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._settings.command, cwd=self._base, stdin=asyncio.subprocess.PIPE,
+                *self._command, cwd=self._base, stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
                 env={**self._environment, "TUIHA_POOL": pool, "TUIHA_VERDICT": verdict})
         except OSError as error:
-            return f"{self._settings.command[0]}: {error.strerror or error}"
+            return f"{self._command[0]}: {error.strerror or error}"
         try:
             async with asyncio.timeout(self._settings.seconds):
                 _, said = await process.communicate(text.encode())

@@ -1,0 +1,1 @@
+"""Reports beside the screens in words: alerts, backups, and rehearsed restores."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.cli.output.table import moment, stamp
 from tuiha.model.codes import Next
+from tuiha.model.databases.backups import BackupFacts
 from tuiha.model.facts import (
     DatabaseFacts,
     MailFacts,
@@ -37,6 +38,7 @@ from tuiha.words.states import note
 if TYPE_CHECKING:
     from tuiha.model.documents import (
         ActionDocument,
+        BackupDocument,
         DatabaseDocument,
         DevicesDocument,
         EventsDocument,
@@ -85,7 +87,16 @@ def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> StatusDocument:
         "operation": _operation(running(snapshot)),
         "guard": _guard(snapshot),
         "without_mail": [_without_mail(one) for one in snapshot.without_mail],
+        "backup": _backup(snapshot.backup, snapshot.at),
     }
+
+
+def _backup(found: BackupFacts | None, now: float) -> BackupDocument | None:
+    if found is None:
+        return None
+    return {"source": found.source, "newest": moment(found.newest), "age_seconds": _short(found.age(now)),
+            "older_than_seconds": found.older, "label": found.label or None, "bytes": found.size,
+            "failed": found.failed, "error": found.error}
 
 
 def _without_mail(found: WithoutMail) -> WithoutMailDocument:

@@ -13,6 +13,7 @@ from tuiha.words import guard
 from tuiha.words.mail import explained
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
+from tuiha.words.reports.backups import backup_age, backup_result
 from tuiha.words.states import note, served, shown, why
 
 _MARK = {Severity.BAD: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
@@ -27,7 +28,7 @@ def status_text(snapshot: Snapshot) -> str:
         lines.append("all good, no action needed")
     lines += [*_versions(snapshot), *guard_lines(snapshot)]
     known = troubles(snapshot.problems)
-    for part in (_databases(snapshot, known), _servers(snapshot, known), _sprayers(snapshot, known),
+    for part in (_databases(snapshot, known), _backup(snapshot), _servers(snapshot, known), _sprayers(snapshot, known),
                  _mail(snapshot, known), _without_mail(snapshot)):
         if part:
             lines += ["", *part]
@@ -117,6 +118,15 @@ def _databases(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
 
     return _table("DATABASE|STATE|ROLE|ACCESS|TIMELINE|SYNC|BEHIND|LAG|SESSIONS|SEEN|ADDRESS|WHY",
                   map(row, snapshot.databases), (4, 6, 7, 8))
+
+
+def _backup(snapshot: Snapshot) -> list[str]:
+    found = snapshot.backup
+    if found is None:
+        return []
+    row = (found.source, backup_age(found, snapshot.at), found.label or "-",
+           cell(size(found.size) if found.size is not None else None), backup_result(found))
+    return _table("BACKUP|NEWEST|LABEL|SIZE|LAST RESULT", [row], (3,))
 
 
 def _sprayers(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:

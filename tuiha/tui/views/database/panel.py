@@ -15,6 +15,7 @@ from tuiha.tui.draw.plots import Metric, Plotted, seconds, size
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
 from tuiha.words import guard
+from tuiha.words.reports.backups import backup_age, backup_result
 
 LABEL = 11  # cells of a label
 NARROW = 38  # cells for a database: with fewer the labels are shorter
@@ -53,6 +54,18 @@ def attached_line(snapshot: Snapshot, width: int) -> Line:
     return Line(fit(spans, width), "alarm" if wrong else "ground")
 
 
+def backup_lines(snapshot: Snapshot, width: int) -> list[Line]:
+    """The age of the pair's backup and its last result; no line where no backup is configured."""
+    found = snapshot.backup
+    if found is None:
+        return []
+    old, wrong = found.is_old(snapshot.at), found.error is not None or found.failed is not None
+    spans: list[Span] = [
+        (" BACKUP     ", "heading"), (backup_age(found, snapshot.at), "warning" if old else "text"), ("   ", "text"),
+        (backup_result(found), "warning" if wrong else "well"), (f"   {found.source}", "quiet")]
+    return [Line(fit(spans, width))]
+
+
 def panel_lines(snapshot: Snapshot, width: int, room: int) -> list[Line]:
     """The pair in at most `room` lines: the weightiest facts first."""
     pair = ordered_pair(snapshot)
@@ -61,8 +74,8 @@ def panel_lines(snapshot: Snapshot, width: int, room: int) -> list[Line]:
     half = width // 2
     before, label = ("   ", LABEL) if half >= NARROW else (" ", LABEL - 2)
     facts = [_facts(database, snapshot, before, label, half) for database in pair]
-    lines = [attached_line(snapshot, width)]
-    rows = min(max(len(one) for one in facts), room - 1)
+    lines = [attached_line(snapshot, width), *backup_lines(snapshot, width)][:room]
+    rows = min(max(len(one) for one in facts), room - len(lines))
     for row in range(rows):
         spans: list[Span] = []
         for one in facts:

@@ -1,0 +1,1 @@
+"""Where the backups of the pair are: pgBackRest, Barman, or files."""

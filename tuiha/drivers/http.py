@@ -12,7 +12,7 @@ import json
 import re
 import ssl as tls
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -176,12 +176,16 @@ _CLEAR_TEXT = "http:// to another machine would show the log-in to everybody; it
 
 
 class Asker:
-    """GETs paths below one address, with the same headers each time. `secret`: these headers are nobody else's."""
+    """GETs paths below one address, with the same headers each time. `secret`: these headers are nobody else's.
+
+    `more`: headers that are other ones with each request.
+    """
 
     def __init__(
         self, address: str, headers: Mapping[str, str] | None = None, ssl: tls.SSLContext | None = None,
-        secret: bool = True,
+        secret: bool = True, more: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        self._more = more
         self.address = address.rstrip("/")
         self._headers = dict(headers or {})
         url = urlsplit(self.address)
@@ -226,7 +230,8 @@ class Asker:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, seconds: float
     ) -> HttpAnswer:
         try:
-            return await self._exchange.ask(method, url, {**self._headers, **headers}, body, limit, seconds)
+            every = {**self._headers, **self._more(), **headers}
+            return await self._exchange.ask(method, url, every, body, limit, seconds)
         except (OSError, EOFError, ValueError) as error:
             raise DriverError(why(error, self._secure), cause_of(error)) from None
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.server.interfaces import FORWARDED_BY, SERVER, Running, counts
 from tuiha.server.devices import history
@@ -61,3 +63,23 @@ async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
     answer = await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=1")
     assert (answer.status, answer.body["changes"]) == (200, [])
     assert not looks, "the time was over: the look at the device's row was the only one, and there was no second wait"
+
+
+async def test_a_forwarded_request_hands_its_trace_on(pool: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    await pool.register("s1", "anna")
+    seen: list[Mapping[str, str]] = []
+    passed_on = pool.servers["s1"].forwarder.passed_on
+
+    def noted(request: web.Request) -> bool:
+        seen.append(request.headers)
+        return passed_on(request)
+
+    monkeypatch.setattr(pool.servers["s1"].forwarder, "passed_on", noted)
+    credentials = base64.b64encode(b"anna:secret").decode()
+    parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    for header, state, told in ((parent, "x=1", (parent, "x=1")), ("nonsense", "x=1", (None, None)),
+                                (parent, "x" * 600, (parent, None))):
+        seen.clear()
+        headers = {"Authorization": f"Basic {credentials}", "traceparent": header, "tracestate": state}
+        assert (await pool.raw("GET", "s2", "/v1/me", headers)).headers[FORWARDED_BY] == "s2"
+        assert (seen[0].get("traceparent"), seen[0].get("tracestate")) == told

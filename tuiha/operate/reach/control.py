@@ -12,6 +12,7 @@ from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
 from tuiha.drivers.http import Asker
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.operations.trace import HEADER
 from tuiha.model.problems.causes import Cause
 from tuiha.operate.records.actor import whoami
 
@@ -33,6 +34,7 @@ class ControlClient:
         self._headers = {"Authorization": f"Bearer {token}", "X-Tuiha-Who": quote(whoami(), safe="@.-_")}
         self._ssl = for_partners(pool.own_servers, base)
         self._askers: dict[str, Asker] = {}
+        self.trace = ""  # the part of an operation that requests are for, as `traceparent`; empty: none is told
 
     async def get(self, address: str, path: str, *, seconds: float = 2.0) -> Any:
         """GET {address}/control/{path}. Raises ControlError."""
@@ -46,8 +48,11 @@ class ControlClient:
 
     def _asker(self, address: str) -> Asker:
         if address not in self._askers:
-            self._askers[address] = Asker(address, self._headers, self._ssl)
+            self._askers[address] = Asker(address, self._headers, self._ssl, more=self._traced)
         return self._askers[address]
+
+    def _traced(self) -> Mapping[str, str]:
+        return {HEADER: self.trace} if self.trace else {}
 
     async def close(self) -> None:
         """Drop connections."""

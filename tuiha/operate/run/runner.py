@@ -18,7 +18,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
+from tuiha.config.pace import TracesSettings
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.operations.evidence import REMAINS, Ending, Fault
@@ -26,12 +28,14 @@ from tuiha.model.operations.intent import BEAT, Condition, at_rest
 from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.operations.refusals import Refused
 from tuiha.model.operations.statements import Statement
+from tuiha.model.operations.trace import SpanFacts, step_part, traceparent
 from tuiha.model.operations.ways import against
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import OperationRefused, ReadsBack, Step
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.journal import Journal, read_records
 from tuiha.operate.records.journal_copy import keep_in_database
+from tuiha.operate.records.spans import begun, spans
 from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
@@ -65,6 +69,7 @@ class Runner:
         self._beating: asyncio.Task[None] | None = None
         self._taken_by: intents.Intent | None = None  # another operation has the pool by now
         self._taken = asyncio.Event()
+        self._attempts = begun(read_records(folder.journal)) if world.pool.traces is not None else {}
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -268,11 +273,18 @@ class Runner:
         Returns what has to be awaited after the step; before it, when it is the point of no return.
         """
         planned, undoing = step.planned, record == "undo"
+        self._trace(planned.number, undoing)
         action = f"{'taking back: ' if undoing else ''}{planned.target} {planned.does}"
         self._intent = intents.at_step(self._intent, self._plan, planned.number, action, back=undoing)
         told = asyncio.create_task(self._tell_ledger(_TELLS if planned.point_of_no_return else 1))
         await self._journal.write(record, step=planned.number, state="running")
         return told
+
+    def _trace(self, number: int, undoing: bool) -> None:
+        """Have requests to servers say for which step they are, where traces are kept."""
+        if self._world.pool.traces is not None:
+            self._attempts[number, undoing] = count = self._attempts.get((number, undoing), 0) + 1
+            self._world.control.trace = traceparent(self._folder.id, step_part(number, undoing, count))
 
     async def _tell_ledger(self, tries: int = 1) -> bool:
         """Write the intent as it is at this moment, with a sign of life; whether the ledger has it."""
@@ -329,6 +341,18 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
         kept = await keep_in_database(world, state, records)
         if kept is not None:
             folder.note(*kept)
+        if pool.traces is not None:
+            await _send_trace(pool.traces, base, spans(state, records))
+
+
+async def _send_trace(settings: TracesSettings, base: Path, found: Sequence[SpanFacts]) -> None:
+    """Send the operation's trace; that it could not be sent is a line of the log, and no more."""
+    from tuiha.operate.run.traces import TracesNotSent, send
+
+    try:
+        await asyncio.to_thread(send, settings, base, found)
+    except (TracesNotSent, ConfigError) as error:
+        print(f"the trace was not sent: {error}", file=sys.stderr)  # noqa: T201
 
 
 async def own_intent(world: World, state: OperationState) -> tuple[intents.Intent, Truth]:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from tuiha.model.operations.trace import HEADER, trace_of
 from tuiha.server.http.bodies import no_number
 from tuiha.server.http.limits import Rates
 from tuiha.server.http.problems import HttpProblem
@@ -70,11 +71,13 @@ class AuditLine:
     target: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     result: str = "400 Bad Request"
+    trace: str = ""  # of the operation that it is part of, where its sender keeps traces
 
     def fields(self) -> dict[str, object]:
         """What a record of the log has beside its message."""
         return {"audit": True, "role": self.role, "operator": self.operator, "from": self.peer, "what": self.what,
-                "target": dict(self.target), "with": _told(self.body), "result": self.result}
+                "target": dict(self.target), "with": _told(self.body), "result": self.result} | (
+                    {"trace": self.trace} if self.trace else {})
 
 
 def _note(request: web.Request, role: str, body: bytes, result: str) -> None:
@@ -89,6 +92,7 @@ def _note(request: web.Request, role: str, body: bytes, result: str) -> None:
         target={name: _clean(value) for name, value in request.match_info.items()},
         body=body,
         result=result,
+        trace=trace_of(request.headers.get(HEADER, "")) or "",
     ).fields())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl as tls
+from collections.abc import Mapping
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -11,6 +12,7 @@ from yarl import URL
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded
+from tuiha.model.operations.trace import HEADER, MOST_STATE, STATE, trace_of
 from tuiha.server.http.clients import CLIENT
 from tuiha.server.http.marks import COOKIE, FULL, PASS
 from tuiha.server.pool.router import Route
@@ -59,6 +61,7 @@ class Forwarder:
                 cookie_jar=aiohttp.DummyCookieJar(),  # what one user was given is not for another
             )
         headers: dict[str, str] = {name: request.headers[name] for name in _REQUEST if name in request.headers}
+        headers |= traced(request.headers)
         marker, nonce = self.proof.sign(
             target(request.method, str(path)), headers.get(hdrs.AUTHORIZATION, "")
         )
@@ -92,6 +95,14 @@ class Forwarder:
         """Drop connections."""
         if self._session is not None:
             await self._session.close()
+
+
+def traced(headers: Mapping[str, str]) -> dict[str, str]:
+    """The trace that a request belongs to, as its headers name it; none where they name none as they must."""
+    parent, state = headers.get(HEADER, ""), headers.get(STATE, "")
+    if trace_of(parent) is None:
+        return {}
+    return {HEADER: parent} | ({STATE: state} if 0 < len(state) <= MOST_STATE else {})
 
 
 def target(method: str, path: str) -> str:

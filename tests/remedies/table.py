@@ -420,6 +420,13 @@ PARTS = (
           restored(("sprayers", 1, "address"))),
     Fault("a server is not checked", steered(("set_checks", False)), "spray1", "no health check of s1",
           "add `check` to its line `server`", done(steered(("set_checks", True)))),
+    Fault("an alert receiver that nobody listens at",
+          configured((("alerts",), {"alertmanager": {"addresses": ["http://127.0.0.1:1"]}})), "alerts.alertmanager",
+          "Alertmanager http://127.0.0.1:1: ", "correct the address at alerts.alertmanager", restored(("alerts",))),
+    Fault("a backup program that is not there", configured((("database", "backup"), {
+        "driver": "pgbackrest", "of": "main", "command": ["/nonexistent"]})), "database.backup",
+          "the backup program: /nonexistent cannot be run", "run the command of database.backup by hand",
+          restored(("database", "backup"))),
     Fault("certificates are not verified", configured((("mail", 0, "tls"), {"verify": False})),
           "mail.east.tls", "verify is false", "remove verify: false",
           restored(("mail", 0, "tls"))),

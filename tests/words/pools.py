@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.model.looks import NOW, SERVERS, failing, mail, member, primary, record, secondary, server, sprayer
 from tuiha.model.conclude import conclude
+from tuiha.model.databases.backups import BackupReport
 from tuiha.model.databases.durability import Durability, LogReceiver, Loose
 from tuiha.model.facts import Look, Polled, PolledMail, R, Snapshot
 from tuiha.model.guard.report import (
@@ -83,7 +84,7 @@ def snapshots(seed: int) -> Iterator[Snapshot]:
     look: Look | None = None
     found: Snapshot | None = None
     for turn in range(3):
-        earlier, look = look, _look(luck, NOW + turn)
+        earlier, look = look, replace(_look(luck, NOW + turn), backup=_backup(Luck(seed + turn), NOW + turn))
         found = conclude(look, found, earlier, rules)
         yield found
 
@@ -169,6 +170,13 @@ def _mail(luck: Luck, name: str, at: float) -> PolledMail:
     found = mail(name, at=at)
     lost = luck.lost(found)
     return replace(found, error=lost.error, failures=lost.failures, failing_since=lost.failing_since)
+
+
+def _backup(luck: Luck, at: float) -> Polled[BackupReport] | None:
+    report = BackupReport("pgbackrest main", luck.one((at - 3600, at - 3600, at - 200_000, None)), "20260101-000000F",
+                          1_000_000, luck.one((None, None, None, "its repository has no room")),
+                          luck.one((None, "42", "99")))
+    return None if luck.falls(0.6) else luck.lost(Polled("backup", "pgbackrest main", report, at))
 
 
 def _ledger(luck: Luck, at: float) -> Polled[LedgerRecord] | None:

@@ -37,7 +37,7 @@ from tuiha.tui.views.mail.rows import SHEET as MAIL
 from tuiha.tui.views.mail.rows import mail_items
 from tuiha.tui.views.sprayers.rows import SHEET as SPRAYERS
 from tuiha.tui.views.sprayers.rows import sprayer_items
-from tuiha.watch.export.alerts import Steady
+from tuiha.watch.alerts.command import Steady
 from tuiha.watch.export.exposition import exposition
 from tuiha.words.events import text
 from tuiha.words.problems import means, what

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from tuiha.config.values import Network, PageAddress, Seconds, Settings
+from tuiha.config.values import Network, PageAddress, Seconds, Secret, Settings, Tls, Url
 from tuiha.model.guard.report import GuardOrder, StandingOrders
 
 
@@ -82,13 +82,55 @@ class RecordingSettings(Settings):
     megabytes: Annotated[int, Field(ge=1, le=1_000_000)] = 100
 
 
-class Alerts(Settings):
-    """A command that is run when the verdict of the pool changes."""
+class AlertmanagerSettings(Settings):
+    """Prometheus' Alertmanager: one, or each of a cluster."""
 
-    command: Annotated[list[str], Field(min_length=1)]  # reads one line of JSON
-    after: Seconds = 5.0  # that a verdict has to last
-    seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the command may take
-    again: Annotated[Seconds, Field(gt=0)] = 30.0  # until it is run again when it failed
+    addresses: Annotated[list[Url], Field(min_length=1)]
+    user: Annotated[str, Field(min_length=1)] | None = None
+    password: Secret | None = None
+    severity: Literal["bad", "warning"] = "warning"  # the least that it is told of
+    tls: Tls | None = None  # of https:// addresses
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> AlertmanagerSettings:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("has a user without a password, or a password without a user; write both or none")
+        return self
+
+
+class PagerDutySettings(Settings):
+    """A service of PagerDuty with an integration of the Events API v2."""
+
+    routing_key: Secret
+    address: Url = "https://events.pagerduty.com:443"
+    severity: Literal["bad", "warning"] = "bad"  # the least that wakes a person
+    tls: Tls | None = None
+
+
+class Alerts(Settings):
+    """The systems that are told when the pool has a problem."""
+
+    command: Annotated[list[str], Field(min_length=1)] | None = None  # reads one line of JSON when the verdict changes
+    alertmanager: AlertmanagerSettings | None = None
+    pagerduty: PagerDutySettings | None = None
+    after: Seconds = 5.0  # that a verdict or a problem has to last
+    seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the command, or an answer, may take
+    again: Annotated[Seconds, Field(gt=0)] = 30.0  # until it is tried again when it failed
+
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Alerts:
+        if self.command is None and self.alertmanager is None and self.pagerduty is None:
+            raise ValueError("tells nobody; write command, alertmanager or pagerduty")
+        return self
+
+
+class TracesSettings(Settings):
+    """A collector of OpenTelemetry traces, by OTLP over HTTP."""
+
+    address: Url
+    token: Secret | None = None  # sent as a bearer token
+    ca: Path | None = None  # None: the system's trust store
+    seconds: Annotated[Seconds, Field(gt=0)] = 5.0  # for an operation's spans
 
 
 class StandingOrder(Settings):

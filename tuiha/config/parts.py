@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tuiha.config.values import (
+    BackupSource,
     DatabaseName,
     HostPort,
     Identifier,
@@ -116,6 +117,17 @@ class DatabaseNode(Settings):
     options: Options = {}
 
 
+class BackupSettings(Settings):
+    """Where the backups of the pair are, so that their age is watched."""
+
+    driver: Literal["pgbackrest", "barman", "file"]
+    of: BackupSource  # pgBackRest's stanza, Barman's server, or a path with * for files
+    command: Annotated[list[str], Field(min_length=1)] | None = None  # that runs the program, on another host by ssh
+    older: Annotated[Seconds, Field(gt=0)] = 26 * 3600.0  # than this is a problem
+    every: Annotated[Seconds, Field(gt=0)] = 60.0  # between two questions
+    seconds: Annotated[Seconds, Field(gt=0)] = 20.0  # that an answer may take
+
+
 class PatroniSettings(Settings):
     """How Patroni is reached, when it manages the pair."""
 
@@ -143,6 +155,7 @@ class Database(Settings):
     tls: Tls | None = None
     connections: Annotated[int, Field(ge=2, le=500)] = 8  # per pool server
     patroni: PatroniSettings | None = None
+    backup: BackupSettings | None = None
 
     @model_validator(mode="before")
     @classmethod

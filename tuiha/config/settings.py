@@ -18,6 +18,7 @@ from tuiha.config.pace import (
     Lease,
     Limits,
     RecordingSettings,
+    TracesSettings,
     Watch,
 )
 from tuiha.config.parts import (
@@ -69,6 +70,7 @@ class Pool(Settings):
     watch: Watch = Watch()
     guard: GuardSettings = GuardSettings()
     alerts: Alerts | None = None
+    traces: TracesSettings | None = None
     recording: RecordingSettings = RecordingSettings()
     keys: OwnKeys = {}  # id of an action of the dashboard -> its keys; the dashboard checks them
 

@@ -163,11 +163,32 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
             yield ("database", "nodes", index, "rest"), \
                 "plain text would leave this machine, and who leads could be changed on the way", \
                 "write https:// (restapi.certfile and keyfile in Patroni's configuration; database.patroni.tls here)"
+    yield from _plain_receivers(pool)
     for index, endpoint in enumerate(pool.ledger.endpoints if pool.ledger is not None else ()):
         if endpoint.startswith("http://") and not is_loopback(urlsplit(endpoint).hostname or ""):
             yield ("ledger", "endpoints", index), \
                 "plain text would leave this machine, and the ledger could be changed on the way", \
                 "write https:// ('tls: {}' verifies against the system's trust store)"
+
+
+def _plain_receivers(pool: Pool) -> Iterator[tuple[Location, str, str]]:
+    """Receivers of alerts and traces that are told a secret."""
+    told = pool.alerts
+    if told is not None and told.pagerduty is not None and _leaves(told.pagerduty.address):
+        yield ("alerts", "pagerduty", "address"), "plain text would leave this machine with the routing key in it", \
+            "write https://"
+    if told is not None and told.alertmanager is not None and told.alertmanager.password is not None:
+        for index, address in enumerate(told.alertmanager.addresses):
+            if _leaves(address):
+                yield ("alerts", "alertmanager", "addresses", index), _LEAVES, "write https://"
+    traces = pool.traces
+    if traces is not None and traces.token is not None and _leaves(traces.address):
+        yield ("traces", "address"), "plain text would leave this machine with the token in it", "write https://"
+
+
+def _leaves(address: str) -> bool:
+    url = urlsplit(address)
+    return url.scheme == "http" and not is_loopback(url.hostname or "")
 
 
 _LEAVES = "plain text would leave this machine with passwords in it"

@@ -34,6 +34,7 @@ _DOMAIN = r"^[^\s@\x00*?]{1,253}$"
 _PATH = r"^/[^\s#]*$"
 _SEPARATOR = r"^[!#$%&*+,/:;=^|~]$"
 _POINTER = r"^/[^\s#]*(#(/[^/]*)*)?$"
+_SOURCE = r"^[^\s\-][^\s\x00]*$"
 _PAGE = r"^\S*\{code\}\S*$"
 
 PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to write
@@ -49,6 +50,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
     _SEPARATOR: ("is not a separator", "write one of ! # $ % & * + , / : ; = ^ | ~ in quotes; Dovecot's is its "
                  "auth_master_user_separator"),
     _POINTER: ("is not a path with a JSON pointer", "write for example /stats#/pool/users"),
+    _SOURCE: ("is not a name or a path", "write pgBackRest's stanza, Barman's server or a path, without blanks"),
     _PAGE: ("is not an address with {code}", "write for example https://docs.example.org/runbooks/{code}"),
 }
 
@@ -100,6 +102,7 @@ Identifier = Annotated[str, BeforeValidator(_digits), Field(pattern=_DIGITS)]
 MailDomain = Annotated[str, Field(pattern=_DOMAIN)]
 UrlPath = Annotated[str, Field(pattern=_PATH)]
 Pointer = Annotated[str, Field(pattern=_POINTER)]
+BackupSource = Annotated[str, Field(pattern=_SOURCE)]
 PageAddress = Annotated[str, Field(pattern=_PAGE)]
 Prefix = Annotated[str, Field(pattern=_PREFIX)]
 Separator = Annotated[str, Field(pattern=_SEPARATOR)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tuiha.config import secrets
 from tuiha.config.errors import ConfigError, ConfigProblem
 from tuiha.config.plugins import DriverKind, find
+from tuiha.drivers.backups.kinds import BackupDriver, open_backup
 from tuiha.drivers.protocols import (
     DatabaseDriver,
     LedgerDriver,
@@ -56,6 +57,7 @@ class Drivers:
     mail: dict[str, MailDriver]
     ledger: LedgerDriver | None
     open_server: Callable[[str, str], ServerDriver]  # name, address -> a driver for a server found in the database
+    backup: BackupDriver | None = None  # that knows the age of the pair's backup
 
     async def close(self) -> None:
         """Drop all connections."""
@@ -86,6 +88,7 @@ def open_drivers(pool: Pool, base: Path) -> Drivers:
               for cluster in pool.mail for server in cluster.servers},
         ledger=open_ledger(pool, base),
         open_server=opener,
+        backup=open_backup(pool, base),
     )
 
 

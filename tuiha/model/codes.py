@@ -28,6 +28,10 @@ class ProblemCode(StrEnum):
     GUARD_OFF = "guard-off"  # guards have orders, and none is active
     GUARD_PAUSED = "guard-paused"
     GUARD_HELD = "guard-held"  # a guard failed over: the next time an operator has to acknowledge it first
+    BACKUP_OLD = "backup-old"
+    BACKUP_FAILED = "backup-failed"
+    BACKUP_FOREIGN = "backup-foreign"  # it is of another system than the pool's
+    BACKUP_UNREADABLE = "backup-unreadable"
     # Of a database
     DATABASE_DOWN = "database-down"
     DATABASE_UNREACHABLE = "database-unreachable"  # servers reach it, the watcher does not
@@ -242,6 +246,14 @@ class Turn:
 
     next: Next
     operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldBackup(Facts):
+    """A backup that is too old, or none at all."""
+
+    newest: float | None  # unix seconds; None: there is no backup
+    older: float  # seconds that it may be old
 
 
 # Of a database

@@ -10,7 +10,7 @@ from tuiha.model.problems.mail_trouble import summed
 from tuiha.model.problems.operation import running_in
 from tuiha.model.problems.ranked import problems
 from tuiha.model.rates import backends, requests, transactions
-from tuiha.model.rows import database_facts, down, mail_facts, server_facts, sprayer_facts
+from tuiha.model.rows import backup_facts, database_facts, down, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
 from tuiha.model.scene import Scene
 from tuiha.model.since import unserved_since
@@ -46,6 +46,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         without_mail=summed((s.name, one) for s in look.servers if s.report is not None and not down(s, rules)
                             for one in s.report.mail or ()),
         running=running_in(intent, look.at if seen_at is None else seen_at, since),
+        backup=backup_facts(look.backup, rules),
         unserved_since=unserved_since(look, servers, stand, rules, previous),
     )
     found = problems(scene, previous)
@@ -70,6 +71,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         manager=rules.manager,
         without_mail=scene.without_mail,
         unserved_since=scene.unserved_since,
+        backup=scene.backup,
         held_by=None if scene.held_by is None else scene.held_by.kind,
         guard=None if look.guard is None else look.guard.report,
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from tuiha.model.check.finding import Level
 from tuiha.model.codes import Action, ProblemCode
+from tuiha.model.databases.restores import RestoreFault, RestoreStage, StageResult
 from tuiha.model.facts import NodeKind, Protection, Severity, Verdict
 from tuiha.model.guard.report import GuardHold, GuardOrder, GuardSign
 from tuiha.model.operations.intent import Condition, IntentWay
@@ -295,6 +296,19 @@ class GuardDocument(TypedDict):
     acknowledge: Annotated[bool, "an operator has to acknowledge what a guard did, before it does it again"]
 
 
+class BackupDocument(TypedDict):
+    """The backup of the pair."""
+
+    source: Annotated[str, "the backup program and its name for the pair, or the path of the files"]
+    newest: Annotated[Time | None, "when the newest good backup ended; null when there is none, or that is not known"]
+    age_seconds: float | None
+    older_than_seconds: Annotated[float, "an older backup is a problem"]
+    label: Annotated[str | None, "the backup program's name of it"]
+    bytes: Annotated[Count | None, "of the database in it"]
+    failed: Annotated[str | None, "why the last backup, or the repository, is not good; null when it is"]
+    error: Annotated[str | None, "why the backup program could not be asked"]
+
+
 class StatusDocument(TypedDict):
     """One look at the pool."""
 
@@ -320,6 +334,7 @@ class StatusDocument(TypedDict):
     operation: RunningDocument | None
     guard: Annotated[GuardDocument | None, "null where guards have no orders"]
     without_mail: Annotated[list[WithoutMailDocument], "one for each mail cluster"]
+    backup: Annotated[BackupDocument | None, "null when the configuration names none"]
 
 
 class EventDocument(TypedDict):
@@ -572,6 +587,42 @@ class OperationsDocument(TypedDict):
     schema: Literal["tuiha.operations/1"]
     pool: str
     operations: list[OperationHeadDocument]
+
+
+class RestoreStageDocument(TypedDict):
+    """A stage of a rehearsed restore."""
+
+    stage: RestoreStage
+    result: StageResult
+    seconds: float
+    fault: Annotated[RestoreFault | None, "why it failed, or was left out"]
+    detail: Annotated[str, "what a program printed, or the two values that differ"]
+
+
+class RestoredDocument(TypedDict):
+    """What a restored database holds."""
+
+    pool: str
+    epoch: int
+    active: str
+    timeline: Count
+    system_identifier: str
+    users: Count
+    devices: Count
+    changes: Count
+    newest: Annotated[Time | None, "of the newest change; null when there is none"]
+
+
+class RehearsalDocument(TypedDict):
+    """A rehearsed restore."""
+
+    schema: Literal["tuiha.rehearsal/1"]
+    backup: Annotated[str, "the folder of the backup"]
+    at: Annotated[Time, "when the rehearsal began"]
+    good: Annotated[bool, "the pool can be restored from this backup"]
+    seconds: float
+    stages: list[RestoreStageDocument]
+    found: Annotated[RestoredDocument | None, "null when the copy could not be read"]
 
 
 class AlertProblemDocument(TypedDict):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from tuiha.model.codes import NONE, EventKind, Facts, Next, ProblemCode, Turn
+from tuiha.model.databases.backups import BackupFacts, BackupReport
 from tuiha.model.guard.report import GuardRecord
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import WithoutMail
@@ -77,6 +78,7 @@ class Look:
     ledger: Polled[LedgerRecord] | None  # None: the configuration names no ledger
     interval: float = 1.0  # seconds between looks
     guard: Polled[GuardRecord] | None = None  # None: the configuration gives guards no orders
+    backup: Polled[BackupReport] | None = None  # None: the configuration names no backup
 
 
 class Verdict(StrEnum):
@@ -274,6 +276,7 @@ class Snapshot:
     manager: str | None = None  # who decides which database is active; None: this project's operations
     without_mail: tuple[WithoutMail, ...] = ()  # by mail cluster, as the pool servers report it
     unserved_since: float | None = None  # since when no server has had a lease; None: one has
+    backup: BackupFacts | None = None  # of the pair; None: the configuration names none
     held_by: str | None = None  # the operation that lets all requests wait meanwhile
     guard: GuardRecord | None = None  # None: guards have no orders, or it could not be read yet
 

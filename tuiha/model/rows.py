@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tuiha.model.databases.active import ActiveStanding
+from tuiha.model.databases.backups import BackupFacts, BackupReport
 from tuiha.model.databases.durability import same_name
 from tuiha.model.facts import (
     BackendFacts,
@@ -215,6 +216,15 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
         addresses=report.addresses if report is not None else None,
         process=polled.report.process if polled.report is not None else None,  # also while it is down: the last one
     )
+
+
+def backup_facts(polled: Polled[BackupReport] | None, rules: Rules) -> BackupFacts | None:
+    """Conclude on the backup of the pair; None when none is configured."""
+    if polled is None:
+        return None
+    report = polled.report or BackupReport(polled.address, None)
+    return BackupFacts(report.source, report.newest, report.label, report.size, report.failed, rules.backup_older,
+                       polled.seen_at, polled.error)
 
 
 def mail_facts(polled: PolledMail, stand: ActiveStanding, rules: Rules, closed: str | None = None) -> MailFacts:

@@ -20,6 +20,8 @@ class Rules:
     manager: str | None = None  # who decides which database is active: "Patroni"; None: this project's operations
     unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted
 
+    backup_older: float = 26 * 3600.0  # an older backup of the pair is a problem
+
     @property
     def beating(self) -> float:
         """Up to this age a heartbeat says that the server runs right now."""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from tuiha.model.codes import Dispute, Split
 from tuiha.model.databases.active import ActiveStanding
+from tuiha.model.databases.backups import BackupFacts
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
 from tuiha.model.operations.catalogue import Group, of_group
@@ -49,6 +50,7 @@ class Scene:
     dispute: Dispute | None = None  # who sees what
     without_mail: tuple[WithoutMail, ...] = ()
     running: Running | None = None  # the operation that has the pool
+    backup: BackupFacts | None = None
     unserved_since: float | None = None  # since when no server has had a lease; None: one has
 
     @cached_property

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tuiha.config import tls
@@ -28,7 +29,7 @@ from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.site import Site
 from tuiha.drivers.sprayers.haproxy import ADMIN, open_haproxy
 from tuiha.model.check.doctor import advice
-from tuiha.model.check.facts import FindingCode, MonitorLogIn, RoleLogIn, Steering, Tried
+from tuiha.model.check.facts import FindingCode, MonitorLogIn, OfReceiver, RoleLogIn, Steering, Tried
 from tuiha.model.check.finding import Finding
 from tuiha.model.check.findings import Attempt, ExpectedPool, findings
 from tuiha.model.check.inspection import Certificate, DatabaseInspection, Front, Inspection, OpenFile
@@ -43,6 +44,9 @@ from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.watch.factory import guarded, open_poller, rules_of
 from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.reader import connect
+
+if TYPE_CHECKING:
+    from tuiha.watch.alerts.collector import Probed
 
 _OTHERS = 0o022  # write permission of the group and of everybody
 
@@ -239,13 +243,16 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     for mail in poller.targets.mail.values():
         mail.timeout = LOG_IN
     logins = asyncio.gather(*_log_ins(pool, base, found))
+    alerted = asyncio.gather(*await asyncio.to_thread(lambda: list(_receivers(pool, base))))
     tried = asyncio.ensure_future(rehearsals(pool, base))
     inside = asyncio.ensure_future(inspection(pool, base, config))
     try:
         await first_look(poller, LOG_IN + EXTRA)
         attempts, seen, rehearsed = list(await logins), await inside, await tried
+        receivers = list(await alerted)
     finally:
         logins.cancel()
+        alerted.cancel()
         tried.cancel()
         inside.cancel()
     look = poller.targets.look(poller.number)
@@ -253,6 +260,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     # One loss is told once.
     attempts = [a for a in attempts if a.tried.error is None or (a.subject, a.tried.error) not in causes]
     attempts += await asyncio.gather(*_operators(pool, base, found, look), *_steering(pool, base, look))
+    attempts += receivers
     stand = standing(look, None)
     commands = frozenset(node.name for node in pool.database.nodes
                          if node.agent is not None and node.agent.driver == "command")
@@ -379,6 +387,30 @@ async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailSer
     failed = await _why(attempt, LOG_IN)
     return Attempt(server.name, FindingCode.MONITOR_LOG_IN, MonitorLogIn(
         *_outcome(failed), monitor.user, cluster.probe.user, separator is not None))
+
+
+def _receivers(pool: Pool, base: Path) -> Iterator[Awaitable[Attempt]]:
+    """Each system that alerts or traces are sent to, asked without one. Raises ConfigError."""
+    from tuiha.watch.alerts.collector import Collector
+    from tuiha.watch.alerts.post import Undelivered
+    from tuiha.watch.alerts.receivers import receivers
+
+    async def ask(section: str, code: FindingCode, receiver: Probed) -> Attempt:
+        try:
+            async with asyncio.timeout(LOG_IN):
+                await receiver.probe(pool.pool)
+        except TimeoutError:
+            told = OfReceiver(f"no answer in {LOG_IN:g} s", Cause.SILENT, receiver.name)
+        except Undelivered as error:
+            told = OfReceiver(str(error), Cause.OTHER, receiver.name, error.refused)
+        else:
+            told = OfReceiver(None, None, receiver.name)
+        return Attempt(section, code, told)
+
+    for section, _, receiver in receivers(pool, base):
+        yield ask(f"alerts.{section}", FindingCode.ALERT_RECEIVER, receiver)
+    if pool.traces is not None:
+        yield ask("traces", FindingCode.TRACE_RECEIVER, Collector(pool.traces, base))
 
 
 def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Iterator[Awaitable[Attempt]]:

@@ -18,7 +18,11 @@ from tuiha.watch.targets import OpenServer, targets_of
 def rules_of(pool: Pool) -> Rules:
     """The limits that a running watcher judges by."""
     return Rules(pool.watch.down_after, pool.heartbeat.interval, pool.lease.seconds, pool.hold.seconds,
-                 pool.database.manager, tuple(tls.unverified(pool)))
+                 pool.database.manager, tuple(tls.unverified(pool)), **_backup(pool))
+
+
+def _backup(pool: Pool) -> dict[str, float]:
+    return {} if pool.database.backup is None else {"backup_older": pool.database.backup.older}
 
 
 def open_poller(pool: Pool, base: Path, rules: Rules | None = None) -> Poller:

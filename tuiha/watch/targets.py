@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from tuiha.config.settings import Pool
+from tuiha.drivers.backups.kinds import BackupDriver
 from tuiha.drivers.factory import Drivers
 from tuiha.drivers.protocols import DriverError, GuardLedger, ServerDriver
+from tuiha.model.databases.backups import BackupReport
 from tuiha.model.facts import Look, Polled, PolledMail, R
 from tuiha.model.guard.report import GuardRecord
 from tuiha.model.problems.causes import Cause
@@ -106,6 +108,7 @@ class Target(Generic[R]):
             _log.warning("the driver of %s did not close: %s", self.polled.name, type(error).__name__)
 
 
+_ENDS = 1.0  # seconds beyond the deadline of its own program
 OpenServer = Callable[[str, str], ServerDriver]  # name, address
 
 
@@ -123,13 +126,14 @@ class Targets:
     mail: dict[str, Target[MailReport]]
     ledger: Target[LedgerRecord] | None
     guard: Target[GuardRecord] | None = None  # None: guards have no orders
+    backup: Target[BackupReport] | None = None
     found: set[str] = field(default_factory=set)  # servers that are not in the configuration
 
     def every(self) -> Iterator[Target[Any]]:
         """All targets."""
         for group in (self.servers, self.databases, self.sprayers, self.mail):
             yield from group.values()
-        yield from (one for one in (self.ledger, self.guard) if one is not None)
+        yield from (one for one in (self.ledger, self.guard, self.backup) if one is not None)
 
     def look(self, number: int) -> Look:
         """The latest of every target, as one look."""
@@ -144,6 +148,7 @@ class Targets:
             ledger=self.ledger.polled if self.ledger is not None else None,
             interval=self.interval,
             guard=self.guard.polled if self.guard is not None else None,
+            backup=self.backup.polled if self.backup is not None else None,
         )
 
     def follow(self, members: Iterable[MemberRow], every: bool) -> list[Target[ServerReport]]:
@@ -181,6 +186,7 @@ def targets_of(pool: Pool, drivers: Drivers, open_server: OpenServer) -> Targets
               for n, d in drivers.mail.items()},
         ledger=Target(drivers.ledger, Polled("ledger", _place(pool)), timeout) if drivers.ledger is not None else None,
         guard=_guard(pool, drivers, timeout),
+        backup=_backup_target(pool, drivers.backup),
     )
 
 
@@ -189,6 +195,13 @@ def _guard(pool: Pool, drivers: Drivers, timeout: float) -> Target[GuardRecord] 
     if not pool.guard.standing.after or not isinstance(drivers.ledger, GuardLedger):
         return None
     return Target(GuardReader(drivers.ledger), Polled("guard", _place(pool)), timeout)
+
+
+def _backup_target(pool: Pool, driver: BackupDriver | None) -> Target[BackupReport] | None:
+    settings = pool.database.backup
+    if driver is None or settings is None:
+        return None
+    return Target(driver, Polled("backup", f"{settings.driver} {settings.of}"), settings.seconds + _ENDS)
 
 
 def _place(pool: Pool) -> str:

@@ -700,4 +700,17 @@ _TEXTS: Mapping[FindingCode, _Text] = {
         "{f.path} can be opened by every user of this host (mode {f.mode:04o})",
         "any of them can lock it, and block every change of the pool",
         lambda of, f: f"chmod 660 {shlex.quote(f.path)}"),
+    _C.BACKUP: _Text(
+        _tried("the backup program", "answers"), "the age of the backup is not known",
+        "run the command of database.backup by hand on this host, and repair what it reports"),
+    _C.ALERT_RECEIVER: _Text(
+        lambda of, f: f"{f.name} answers, and accepts the log-in" if f.error is None else f"{f.name}: {f.error}",
+        "nobody is alerted through it",
+        lambda of, f: f"correct the log-in at {of}" if f.refused
+        else f"correct the address at {of}, and open the way from this host to it"),
+    _C.TRACE_RECEIVER: _Text(
+        lambda of, f: f"{f.name} accepts traces" if f.error is None else f"{f.name}: {f.error}",
+        "the traces of operations started on this host are not kept",
+        lambda of, f: f"correct the token at {of}" if f.refused
+        else f"correct the address at {of}, and pip install 'tuiha[otel]' on this host"),
 }

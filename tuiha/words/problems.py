@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tuiha.model.codes import (
@@ -18,6 +19,7 @@ from tuiha.model.codes import (
     NoMail,
     Obstacle,
     Oddity,
+    OldBackup,
     OperationFacts,
     Overload,
     Place,
@@ -155,6 +157,16 @@ def _stopped(why: str) -> Callable[[OperationFacts], str]:
 def _ways_out(facts: OperationFacts) -> str:
     out = way_out(facts.id, facts.host, facts.ways)
     return f"It has stopped, and blocks other operations. {out}"
+
+
+# Backups
+
+
+def _old_backup(facts: OldBackup) -> str:
+    limit = f"the limit is {span(facts.older)}"
+    if facts.newest is None:
+        return f"there is no backup; {limit}"
+    return f"the newest ended at {datetime.fromtimestamp(facts.newest, UTC):%Y-%m-%d %H:%MZ}; {limit}"
 
 
 # Databases
@@ -310,6 +322,14 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.GUARD_HELD: _Text(
         "GUARD HELD", _always("a guard failed over; acknowledge it"),
         "the next loss of the primary waits for an operator until one acknowledges what the guard did"),
+    ProblemCode.BACKUP_OLD: _Text(
+        "BACKUP OLD", _old_backup, "a restore loses every change after the newest backup that the archive lacks"),
+    ProblemCode.BACKUP_FAILED: _Text(
+        "BACKUP FAILED", _reason, "the pair has no new backup: repair it before the last good one is too old"),
+    ProblemCode.BACKUP_FOREIGN: _Text(
+        "BACKUP FOREIGN", _always("it is of another database system"), "the pool could not be restored from it"),
+    ProblemCode.BACKUP_UNREADABLE: _Text(
+        "BACKUP UNREADABLE", _reason, "the age of the backup is not known"),
     ProblemCode.DATABASE_DOWN: _Text("DOWN", _reason, _effect),
     ProblemCode.DATABASE_UNREACHABLE: _Text(
         "UNREACHABLE", _reason,

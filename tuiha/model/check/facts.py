@@ -169,6 +169,9 @@ class FindingCode(StrEnum):
     UNVERIFIED = "unverified"
     OPEN_FILE = "open-file"
     OPEN_LOCK = "open-lock"
+    BACKUP = "backup"
+    ALERT_RECEIVER = "alert-receiver"
+    TRACE_RECEIVER = "trace-receiver"
 
 
 OBSTACLES: Mapping[ObstacleKind, FindingCode] = {
@@ -288,6 +291,14 @@ class MonitorLogIn(Tried):
     monitor: str
     user: str
     master: bool  # as a master user; else with an authorization identity
+
+
+@dataclass(frozen=True, slots=True)
+class OfReceiver(Tried):
+    """A system that alerts are sent to."""
+
+    name: str
+    refused: bool = False  # it answers, and does not accept the log-in
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def findings(look: Look, stand: ActiveStanding, expected: ExpectedPool) -> tuple
     """All findings, node by node in the order of the configuration."""
     return (*_tokens(expected), *_databases(look, stand, expected), *_ledger(look, stand, expected),
             *_servers(look, stand, expected), *_sprayers(look), *_mail(look), *_without_mail(look),
-            *_attempts(expected))
+            *_backup(look), *_attempts(expected))
 
 
 def _tokens(expected: ExpectedPool) -> Iterator[Finding]:
@@ -341,6 +341,14 @@ def _without_mail(look: Look) -> Iterator[Finding]:
             yield warning(_Code.MAIL_LATE, cluster.cluster, Number(cluster.ahead))
         for trouble in cluster.troubles:
             yield warning(_Code.WITHOUT_MAIL, cluster.cluster, NoMailFact(trouble))
+
+
+def _backup(look: Look) -> Iterator[Finding]:
+    polled = look.backup
+    if polled is not None and polled.error is not None:
+        yield bad(_Code.BACKUP, "database.backup", Tried(polled.error, polled.cause))
+    elif polled is not None and polled.report is not None:
+        yield ok(_Code.BACKUP, "database.backup", Tried(None, None))
 
 
 def _attempts(expected: ExpectedPool) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from tuiha.model.codes import (
     plan,
     serve,
 )
+from tuiha.model.databases.backups import backup_problems
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
 from tuiha.model.operations.intent import takes_from
 from tuiha.model.problems.databases import after_rogue, database_problems
@@ -44,7 +45,8 @@ _KIND = {NodeKind.POOL: 0, NodeKind.DATABASE: 1, NodeKind.SERVER: 2, NodeKind.SP
 def problems(scene: Scene, previous: Snapshot | None) -> tuple[Problem, ...]:
     """Find and rank all problems; one that was there before keeps its time."""
     found = [*_pool(scene), *database_problems(scene), *server_problems(scene), *_sprayers(scene),
-             *mail_problems(scene), *_ledger(scene), *_operation(scene), *guard_problems(scene.look)]
+             *mail_problems(scene), *_ledger(scene), *_operation(scene), *guard_problems(scene.look),
+             *_backup(scene)]
     dated = _dated(_in_turn(scene, found), previous, scene.look)
     return tuple(sorted(dated, key=lambda p: (_SEVERITY[p.severity], _KIND[p.kind], natural(p.subject))))
 
@@ -95,6 +97,16 @@ def _operation(scene: Scene) -> Iterator[Problem]:
     ledger = scene.stand.ledger
     if ledger is not None:
         yield from operation_problems(scene.look.pool, scene.running, ledger.phase)
+
+
+def _backup(scene: Scene) -> Iterator[Problem]:
+    polled, record, primary = scene.look.backup, scene.stand.ledger, scene.stand.primary_report
+    expected = record.system_identifier if record is not None else None if primary is None \
+        else primary.system_identifier
+    system = None if polled is None or polled.report is None else polled.report.system_identifier
+    away = polled is not None and down(polled, scene.rules)
+    for code, facts in backup_problems(scene.backup, system, expected, scene.look.at, away):
+        yield Problem(Severity.WARNING, NodeKind.POOL, scene.look.pool, code, facts)
 
 
 def _in_turn(scene: Scene, found: Iterable[Problem]) -> Iterator[Problem]:

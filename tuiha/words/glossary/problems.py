@@ -75,6 +75,19 @@ PROBLEMS: Mapping[ProblemCode, ProblemEntry] = {
         "tuiha could not read back the outcome of a step. The step may have worked.",
         "Nothing in most cases. If the database's roles are half changed, requests get 503.",
         "Read the evidence with `tuiha operations ID`. Then run `tuiha resume ID`, which verifies each step."),
+    ProblemCode.BACKUP_OLD: _warning(
+        "The newest good backup of the pair is older than `database.backup.older`, or there is none.",
+        _NOTHING + " After a restore, changes since that backup are missing unless the archive has them.",
+        "Take a backup with your backup program, and find out why its schedule did not run."),
+    ProblemCode.BACKUP_FAILED: _warning(
+        "The last backup of the pair failed, or its repository has an error.", _NOTHING,
+        "Read the log of the backup program, repair the cause, and take a backup."),
+    ProblemCode.BACKUP_FOREIGN: _warning(
+        "The newest backup belongs to another PostgreSQL system than the pool's databases.", _NOTHING,
+        "Correct `database.backup.of`, or have the backup program save this pair."),
+    ProblemCode.BACKUP_UNREADABLE: _warning(
+        "tuiha cannot ask the backup program, so the age of the backup is not known.", _NOTHING,
+        "Run the command of `database.backup` by hand on this host, and repair what it reports."),
     # Of a database
     ProblemCode.DATABASE_DOWN: _bad(
         "A database does not answer: its process, its host or the network to it is down.",

@@ -81,11 +81,11 @@ def _expected(arguments: argparse.Namespace) -> tuple[str | None, str, str | Non
 
 def document(report: RestoreReport) -> RehearsalDocument:
     """The document of `tuiha rehearse --json`."""
-    from tuiha.cli.output.documents import moment
+    from tuiha.cli.output.table import moment
 
     found = report.found
     return {
-        "schema": "tuiha.rehearsal/1", "backup": report.backup, "at": moment(report.at) or "", "good": report.good,
+        "schema": "tuiha.rehearsal/1", "backup": report.backup, "at": moment(report.at), "good": report.good,
         "seconds": round(report.seconds, 3),
         "stages": [{"stage": one.stage, "result": one.result, "seconds": round(one.seconds, 3),
                     "fault": one.fault, "detail": one.detail} for one in report.stages],

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuiha.drivers.protocols import GuardLedger
 from tuiha.lab.parts import enterprise, etcd, mail, users
 from tuiha.lab.parts.agents import Agents
 from tuiha.lab.parts.haproxy import SprayerError, Sprayers
@@ -228,16 +229,25 @@ class Assembly:
         if self._options.load:
             await self._nursery.release(LOAD)
         self._nursery.close()
-        self._start_guards()
+        await self._start_guards()
         take_orphans_in(False)
         self._say(f"the pool answers after {_since(began)}")
 
-    def _start_guards(self) -> None:
-        """Guards act for the operator who started the pool, so they run as that user."""
+    async def _start_guards(self) -> None:
+        """Guards act for the operator who started the pool, so they run as that user. One is active at the end."""
         for number in range(1, self._options.guards + 1):
             command = self._guard(f"g{number}")
             self._commands[f"g{number}"] = lambda command=command: command  # type: ignore[misc]
             self._children.start(f"g{number}", command)
+        if self._options.guards:
+            await self._until("g1", self._is_guarded)
+
+    async def _is_guarded(self) -> bool:
+        ledger = (self._etcd or etcd.NoEtcd(self._layout)).ledger(configuration.POOL)
+        try:
+            return isinstance(ledger, GuardLedger) and (await ledger.guard_texts()).report is not None
+        finally:
+            await ledger.close()
 
     def _guard(self, name: str) -> ChildCommand:
         argv = (sys.executable, "-m", "tuiha", "guard", name, "--config", str(self._layout.config))

@@ -76,7 +76,9 @@ class Stage:
 
     @property
     def coordinator(self) -> Path:
-        """The configuration that operations are run with."""
+        """The configuration that operations are run with: that of the guards, when there are some."""
+        if self.guards:
+            return self.layout.folder / "pool.guard.yaml"
         return self.pool.config_path if self.wired is None else self.wired.coordinator
 
     @property

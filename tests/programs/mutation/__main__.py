@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import resource
 import signal
 import sys
 import threading
@@ -30,6 +32,7 @@ from tests.programs.mutation.targets import TARGETS
 
 FOUND, SURVIVED, TOO_LONG, NO_TEST, NOT_PUT_IN = "found", "SURVIVED", "found: no end", "NO TEST", "not put in"
 _PATIENCE = 10.0  # seconds beyond what the tests took ten times over
+_COMPUTING = 2.0  # of these, seconds of computing
 
 
 class _Plugin:
@@ -90,17 +93,20 @@ class _Plugin:
         if not chosen:
             self._count(mutant, NO_TEST)
             return
-        patience = _PATIENCE + 10 * sum(seconds[item.nodeid] for item in chosen)
+        needs = sum(seconds[item.nodeid] for item in chosen)
         child = os.fork()
         if child == 0:
-            self._in_child(mutant, chosen, items)
-        self._count(mutant, _ended(child, patience))
+            self._in_child(mutant, chosen, items, _COMPUTING + 10 * needs)
+        self._count(mutant, _ended(child, _PATIENCE + 10 * needs))
 
-    def _in_child(self, mutant: Mutant, chosen: Sequence[pytest.Item], items: Sequence[pytest.Item]) -> None:
+    def _in_child(
+        self, mutant: Mutant, chosen: Sequence[pytest.Item], items: Sequence[pytest.Item], limit: float
+    ) -> None:
         """Run the tests until one fails; never returns."""
         code = 1
         try:
             os.setpgid(0, 0)
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), math.ceil(limit) + 1))
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             os.dup2(silent, 2)
@@ -138,7 +144,7 @@ def _ended(child: int, patience: float) -> str:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             code = os.waitstatus_to_exitcode(status)
-            return {0: SURVIVED, 3: NOT_PUT_IN}.get(code, FOUND)
+            return {0: SURVIVED, 3: NOT_PUT_IN, -signal.SIGXCPU: TOO_LONG, -signal.SIGKILL: TOO_LONG}.get(code, FOUND)
         time.sleep(0.005)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)

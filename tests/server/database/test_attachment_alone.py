@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from tests.server.database.alone import PLACE, Line, Rope, attachment, connecting, line_of, now, run
+from tests.server.database.alone import PLACE, Line, Rope, attachment, complaints, connecting, line_of, now, run
 from tests.until import until
 from tuiha.server.database import attachment as attachments
-from tuiha.server.database.attachment import Lane, Session, in_lane, never_cancelled, present_lane
+from tuiha.server.database.attachment import Lane, Session, connect, in_lane, never_cancelled, present_lane
 from tuiha.server.database.fence import Fence, Wires
 
 
@@ -135,6 +137,7 @@ def test_what_is_not_fit_for_the_next_is_dropped() -> None:
         async with one.session() as session:
             assert line_of(session) is closed
             closed.over = True
+        assert [line_of(session) for session in one._free] == [after, halfway]
         async with one.session() as session:
             assert line_of(session) is halfway
             halfway.open = True
@@ -207,6 +210,34 @@ def test_why_an_attachment_was_lost(cut: bool, why: str) -> None:
     run(work())
 
 
+def test_a_new_session_is_under_the_fence_and_its_warnings_count() -> None:
+    async def work() -> None:
+        line, rope, wires = Line(), Rope(), Wires(9.0, Watch())
+        listening: list[Any] = []
+        socket = SimpleNamespace(dup=lambda: rope)
+        line._transport = SimpleNamespace(get_extra_info=lambda _: socket)  # type: ignore[attr-defined]
+        line.add_log_listener = listening.append  # type: ignore[attr-defined]
+        asked: dict[str, Any] = {}
+
+        async def opened(application: str, **settings: Any) -> Line:
+            asked.update(settings, application=application)
+            return line
+
+        with mock.patch.object(attachments, "opened", opened):
+            session = await connect(PLACE, wires, timeout=1.5)
+        assert line_of(session) is line
+        assert asked == {"application": "tuiha:s1", "host": "nowhere", "port": 1, "user": "tuiha_pool", "ssl": None,
+                         "password": "", "database": "tuiha", "timeout": 1.5}
+        listening[0](line, SimpleNamespace(severity_en="WARNING"))
+        assert session.warned == 1
+        wires.sever()
+        assert rope.done == ["shutdown", "close"]
+        line.close()
+        assert rope.done == ["shutdown", "close", "close"], "who closes a session has its socket forgotten"
+
+    run(work())
+
+
 @pytest.mark.parametrize(("severity", "warned"), [("WARNING", 1), (None, 1), ("NOTICE", 0)])
 def test_a_session_counts_warnings(severity: str | None, warned: int) -> None:
     session = Session(Line())  # type: ignore[arg-type]
@@ -231,6 +262,26 @@ def test_a_commit_goes_on_when_its_task_is_cancelled_twice() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert done == [3.0, 6.0]
+
+    run(work())
+
+
+def test_a_commit_that_fails_after_its_task_was_cancelled_is_no_noise() -> None:
+    async def commit() -> None:
+        await asyncio.sleep(2.0)
+        raise ConnectionResetError
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(never_cancelled(commit))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+
+    async def work() -> None:
+        with complaints() as heard:
+            await cancelled()
+        assert heard == []
 
     run(work())
 

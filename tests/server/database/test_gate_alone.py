@@ -343,6 +343,25 @@ def test_a_read_is_tried_again_until_its_time_is_over() -> None:
     run(work())
 
 
+def test_a_read_whose_lease_ends_meanwhile_is_not_believed() -> None:
+    async def work() -> None:
+        gate = Gate(3.0, 10)
+        gate.open(attachment(Line(), until=1.0))
+        with pytest.raises(OutcomeUnknown):
+            await gate._read_once(lambda _: asyncio.sleep(2.0), 5.0)
+
+    run(work())
+
+
+def test_a_read_waits_for_as_long_as_it_may_whenever_it_begins() -> None:
+    async def work() -> None:
+        gate = Gate(3.0, 10)
+        await asyncio.sleep(5.0)
+        assert (await refused(gate.read(lambda c: c.fetchval(""), wait=1.0)))[0] == pytest.approx(6.0)
+
+    run(work())
+
+
 def test_a_transaction_commits() -> None:
     async def work() -> None:
         gate, line = Gate(3.0, 10), Line()
@@ -423,6 +442,32 @@ def test_an_error_rolls_back_and_a_session_that_cannot_is_dropped(rollback: Any,
                 raise ValueError("mine")
         assert line.said[:2] == ["start", "rollback"]
         assert ("terminate" in line.said) is drops
+
+    run(work())
+
+
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+def test_a_rollback_that_did_not_end_well_drops_its_session_whatever_that_says_of_itself(how: str) -> None:
+    async def work() -> None:
+        gate, line = Gate(3.0, 10), Line()
+        gate.open(attachment(line))
+
+        async def half() -> None:
+            line.open = False  # as the session sees it
+            await asyncio.sleep(1.0)
+            raise ConnectionResetError
+
+        async def used() -> None:
+            async with gate.transaction():
+                raise ValueError
+
+        line.answers["rollback"] = half
+        task = asyncio.create_task(used())
+        await asyncio.sleep(0.5)
+        if how == "is cancelled":
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert "terminate" in line.said
 
     run(work())
 

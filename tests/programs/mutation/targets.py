@@ -14,19 +14,26 @@ class MutationTarget:
     tests: tuple[str, ...]
 
 
+def _in_model(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/model/test_{name}.py" for name in names)
+
+
 def _in_server(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/server/database/test_{name}.py" for name in names)
 
 
 TARGETS: Mapping[str, MutationTarget] = {
-    "pair": MutationTarget(
-        tuple(f"tuiha/model/databases/{name}.py" for name in ("active", "durability", "managed", "obstacles", "split")),
-        ("tests/model",)),
+    "active": MutationTarget(("tuiha/model/databases/active.py",), _in_model("standing")),
+    "split": MutationTarget(("tuiha/model/databases/split.py",), _in_model("split", "standing")),
+    "durability": MutationTarget(("tuiha/model/databases/durability.py",), _in_model("durability")),
+    "obstacles": MutationTarget(("tuiha/model/databases/obstacles.py",), _in_model("doctor")),
+    "managed": MutationTarget(("tuiha/model/databases/managed.py",), _in_model("operations")),
+    "guard": MutationTarget(("tuiha/model/guard/decide.py",), _in_model("guard")),
     "way_back": MutationTarget(
         ("tuiha/model/databases/way_back.py",), ("tests/operate/database/test_checks.py",)),
     "intent": MutationTarget(
         ("tuiha/model/operations/intent.py", "tuiha/model/operations/ways.py"),
-        ("tests/model", "tests/operate/core/test_condition.py", "tests/operate/core/test_giving_way.py")),
+        _in_model("running", "ways", "conclude")),
     # On virtual time and without PostgreSQL: what these tests find is found in milliseconds.
     "fence": MutationTarget(("tuiha/server/database/fence.py",), _in_server("attachment_alone")),
     "gate": MutationTarget(("tuiha/server/database/gate.py",), _in_server("gate_alone", "shared")),

@@ -202,7 +202,7 @@ def test_an_answer_is_looked_at_again_with_a_proof_of_life() -> None:
         assert gate.still_released(), "an answer that went through no database"
         gate.open(attachment(Line()))
         await gate.read(lambda c: c.fetchval(""))
-        assert len(passage.used) == 1, "what comes after an answer is no part of it"
+        assert (len(passage.used), another.used) == (1, []), "what comes after an answer is no part of it"
 
     run(work())
 
@@ -337,6 +337,8 @@ def test_a_read_is_tried_again_until_its_time_is_over() -> None:
         at, why = await refused(gate.read(lambda c: c.fetchval("")))
         assert at == pytest.approx(3.05, abs=0.051)
         assert why == "the connection to the database broke"
+        began = now()
+        assert (await refused(gate.read(lambda c: c.fetchval(""), wait=0.05)))[0] == began, "no time for another try"
         at, _ = await refused(gate.read(lambda c: c.fetchval(""), wait=1.0))
         assert at == pytest.approx(4.05, abs=0.101)
 

@@ -55,6 +55,9 @@ def test_everything_of_a_whole_pool() -> None:
     ({"databases": (), "ledger": None, "servers": (server("s1", pool="west"),)}, None, None),
     ({"databases": (), "ledger": None, "servers": (server("s1", database=None),)}, None, None),
     ({"databases": (), "ledger": None, "servers": (server("s1", epoch=None),)}, None, None),
+    ({"databases": (), "servers": (), "ledger": replace(record(), report=None)}, None, None),
+    ({"databases": (), "ledger": None, "servers": (replace(server("s1"), report=None),)}, None, None),
+    ({**NOBODY, "databases": (replace(primary(), report=None), secondary(epoch=None))}, None, None),
     # Without anybody's word it is the only one that can be written.
     ({**NOBODY, "databases": (primary(epoch=None), secondary(epoch=None))}, "db1", None),
     ({**NOBODY, "databases": (primary(epoch=None), primary("db2", epoch=None))}, None, None),
@@ -142,6 +145,7 @@ def waiting(*rows: ReplicationRow) -> Any:
     ((waiting(follower("DB3", "sync")), secondary("db2"), secondary("db3")), "db3"),
     ((waiting(follower("db3", "sync")), secondary("db2"), failing(secondary("db3"))), "db3"),
     ((waiting(follower("db3", "async")), secondary("db2"), secondary("db3")), "db2"),
+    ((waiting(follower("db3", "sync"), follower("other", "sync")), secondary("db2"), secondary("db3")), "db3"),
     ((waiting(), ), None),
 ])
 def test_of_several_the_one_in_step_is_the_secondary(databases: Any, chosen: str | None) -> None:
@@ -157,3 +161,12 @@ def test_gaps_are_of_the_active_databases_newest_poll() -> None:
     assert standing(look(databases=(failing(open_), secondary())), None).gaps == frozenset()
     assert standing(look(databases=(open_,)), None).gaps == frozenset()
     assert Gap.NOBODY not in standing(look(databases=(primary(), secondary())), None).gaps
+
+
+def test_under_a_manager_any_of_its_secondaries_may_be_waited_for() -> None:
+    durable = Durability("ANY 1 (db2, db3)", (LogReceiver("db2", "streaming", "quorum", "db2"),), ("db2",))
+    three = (secondary("db2"), secondary("db3"))
+    alone = primary(durability=durable)
+    assert Gap.QUORUM in standing(look(databases=(alone, *three)), None).gaps
+    managed = primary(durability=durable, managed=object())
+    assert standing(look(databases=(managed, *three)), None).gaps == frozenset()

@@ -24,7 +24,7 @@ def _in_server(*names: str) -> tuple[str, ...]:
 
 TARGETS: Mapping[str, MutationTarget] = {
     "active": MutationTarget(("tuiha/model/databases/active.py",), _in_model("standing")),
-    "split": MutationTarget(("tuiha/model/databases/split.py",), _in_model("split", "standing")),
+    "split": MutationTarget(("tuiha/model/databases/split.py",), _in_model("claims", "split")),
     "durability": MutationTarget(("tuiha/model/databases/durability.py",), _in_model("durability")),
     "obstacles": MutationTarget(("tuiha/model/databases/obstacles.py",), _in_model("doctor")),
     "managed": MutationTarget(("tuiha/model/databases/managed.py",), _in_model("operations")),

@@ -63,3 +63,24 @@ def test_names_are_compared_without_case_as_postgresql_does() -> None:
     expected = ExpectedPool(frozenset(SERVERS), None, ledger=True, operator=True)
     assert [one for one in findings(look, standing(look, None), expected) if one.level is not Level.OK] == []
     assert (conclude(look).protection, conclude(look).problems) == (conclude(healthy()).protection, ())
+
+
+OTHERS = frozenset({"db3"})
+
+
+@pytest.mark.parametrize(("names", "followers", "found"), [
+    ("ANY 1 (db2, db3)", ("db2", "db3"), set()),
+    ("ANY 1 (DB2, db3)", ("db2", "DB3"), set()),
+    ("db2", ("db2",), set()),
+    ("ANY 1 (db2, db4)", ("db2",), {Gap.ANOTHER}),
+    ("db4", ("db2",), {Gap.ANOTHER}),
+    ("", ("db2",), {Gap.NOBODY}),
+    ("*", ("db2",), {Gap.ANYBODY}),
+    ("ANY 1 (db2, db3)", ("db2", "db4"), {Gap.OTHERS}),
+    ("ANY 1 (db2, db3)", ("db3",), {Gap.ABSENT}),
+])
+def test_under_a_manager_commits_may_wait_for_any_of_its_databases(
+    names: str, followers: tuple[str, ...], found: set[Gap]
+) -> None:
+    durable = Durability(names, tuple(LogReceiver(name, "streaming", "quorum", name) for name in followers))
+    assert gaps(durable, "db2", "db2", OTHERS) == found

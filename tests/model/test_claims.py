@@ -27,7 +27,8 @@ def look(**parts: Any) -> Look:
     (("db1", None), ("db1", "2"), False), (("db1", "1"), ("db1", None), False), (("db1", None), ("db2", None), True),
 ])
 def test_what_is_another_physical_database(one: Any, other: Any, elsewhere: bool) -> None:
-    assert Claim("s1", True, *one, 1, 0.0, 1.0).elsewhere(Claim("s2", True, *other, 1, 0.0, 1.0)) is elsewhere
+    first, second = (Claim("s1", True, name, system, 1, 0.0, 1.0) for name, system in (one, other))
+    assert first.elsewhere(second) is elsewhere
 
 
 def test_a_server_that_knows_that_it_is_on_a_copy() -> None:
@@ -177,7 +178,8 @@ def test_few_failures_are_no_dispute_and_an_unknown_beginning_is_now() -> None:
 
 
 def away(name: str, **fields: Any) -> Any:
-    return server(name, **({"state": ServerState.CUT_OFF, "lease_seconds": 0.0, "database": None} | fields))
+    values: dict[str, Any] = {"state": ServerState.CUT_OFF, "lease_seconds": 0.0, "database": None} | fields
+    return server(name, **values)
 
 
 AWAY = (away("s2"), away("s1"))

@@ -6,6 +6,8 @@ import pytest
 
 from tests.proof.model import (
     ABLATIONS,
+    BRIEF,
+    GUARDED,
     IN_CI,
     NEVER_SPLIT,
     WITH_HOLES,
@@ -15,7 +17,7 @@ from tests.proof.model import (
     search,
 )
 from tests.proof.rules import Protocol
-from tests.proof.state import Degrade, Failover, Ledger, State, union
+from tests.proof.state import Degrade, Failover, Ledger, Protect, State, union
 
 
 @pytest.mark.parametrize("name", IN_CI)
@@ -29,6 +31,25 @@ def test_the_protocol_is_safe_in_every_state_it_can_reach(name: str) -> None:
 def test_never_split_where_commits_stop_waiting_for_the_secondary() -> None:
     result = search(WITH_HOLES, NEVER_SPLIT, most=150_000)  # all of them: python -m tests.proof.model
     assert result.broken is None, result.trace
+
+
+def test_a_guard_may_start_anything_at_any_time() -> None:
+    result = search(GUARDED, most=150_000)  # all of them: python -m tests.proof.model --all
+    assert result.broken is None, result.trace
+
+
+def a_guard_never_protects(state: State) -> bool:
+    return state.ledger is not Ledger.WHOLE
+
+
+def db1_is_never_protected_again(state: State) -> bool:
+    """db1 was alone, has a row that was acknowledged meanwhile, and db2 has it: the ledger says SYNC again."""
+    return not (state.protect is Protect.SET and state.acknowledged and state.received)
+
+
+@pytest.mark.parametrize("untrue", [a_guard_never_protects, db1_is_never_protected_again])
+def test_with_a_guard_the_model_gets_where_it_is_interesting(untrue: Property) -> None:
+    assert dive(BRIEF, untrue).broken == untrue.__name__
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

@@ -88,6 +88,15 @@ def test_the_claim_of_the_older_epoch_must_have_been_made_after_the_other_was_se
     assert found == Split(Evidence.CLAIMS, (Place("db1", ("s1",)), Place("db2", ("s2",))), ())
 
 
+def test_a_poll_that_was_sent_as_the_other_was_seen_counts_and_so_does_one_that_names_no_epoch() -> None:
+    late = server("s2", NOW, database="db2", epoch=13)
+    sent = replace(server("s1", NOW), duration_ms=0.0)
+    assert split(look(servers=(sent, late), databases=()), look(servers=(), databases=())) is not None
+    for epochs in ((None, 13), (12, None), (None, None)):
+        servers = (server("s1", epoch=epochs[0]), server("s2", database="db2", epoch=epochs[1]))
+        assert split(look(servers=servers, databases=()), None) is not None
+
+
 def test_two_systems_behind_one_name_are_told_apart() -> None:
     servers = (server("s1"), server("s2", system_identifier="9"))
     found = split(look(servers=servers, databases=(primary(sessions=()),)), None)

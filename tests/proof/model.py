@@ -162,6 +162,7 @@ GUARDED = Protocol(WRITER, guarded=True)  # a guard starts failover, degrade, pr
 IN_CI: Mapping[str, Protocol] = {
     "one writes, the other reads": Protocol(WRITER_AND_READER),
     "the same, under Patroni": UNDER_PATRONI,
+    "one writes, with a guard": GUARDED,
 }
 # What is confirmed before the next renewal looks may be lost; nothing is on both databases.
 WITH_HOLES = Protocol(WRITER_AND_READER, holes=True)
@@ -173,7 +174,6 @@ MORE: Mapping[str, Protocol] = {
     "both write": Protocol(Workload(writes=(1, 1), reads=(0, 0))),
     "one writes and reads, the other reads": Protocol(Workload(writes=(1, 0), reads=(1, 1))),
     "one writes twice, the other reads": Protocol(Workload(writes=(2, 0), reads=(0, 1))),
-    "one writes, with a guard": GUARDED,
     "one writes, the other reads, with a guard": Protocol(WRITER_AND_READER, guarded=True),
 }
 

@@ -30,7 +30,7 @@ TARGETS: Mapping[str, MutationTarget] = {
     "managed": MutationTarget(("tuiha/model/databases/managed.py",), _in_model("operations")),
     "guard": MutationTarget(("tuiha/model/guard/decide.py",), _in_model("guard")),
     "way_back": MutationTarget(
-        ("tuiha/model/databases/way_back.py",), ("tests/operate/database/test_checks.py",)),
+        ("tuiha/model/databases/way_back.py",), (*_in_model("rehearsal"), "tests/operate/database/test_checks.py")),
     "intent": MutationTarget(
         ("tuiha/model/operations/intent.py", "tuiha/model/operations/ways.py"),
         _in_model("running", "ways", "conclude")),

@@ -43,12 +43,14 @@ def test_the_slot_is_another_one(used: str, value: str) -> None:
     ("replication", "primary_conninfo of db1"), ("copy", "COPY of db1's agent"), ("rewind", "REWIND of db1's agent"),
 ])
 def test_a_log_in_that_is_not_let_in(what: str, where: str) -> None:
-    (one,) = found(**{what: None})
-    assert (one.value, one.known) == (f"{where} was not tried", False)
-    (one,) = found(**{what: LogIn("no password")})
-    assert (one.value, one.known) == (f"{where}: no password", True)
-    (one,) = found(**{what: LogIn(None, "9", False, "db1")})
-    assert one.value == f"{where} leads to system 9"
+    for login, value, known in (
+        (None, f"{where} was not tried", False),
+        (LogIn("no password"), f"{where}: no password", True),
+        (LogIn(None, "9", False, "db1"), f"{where} leads to system 9", True),
+    ):
+        tried: dict[str, Any] = {what: login}
+        (one,) = found(**tried)
+        assert (one.value, one.known) == (value, known)
 
 
 @pytest.mark.parametrize(("now", "there", "value"), [

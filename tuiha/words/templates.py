@@ -17,6 +17,7 @@ from tuiha.model.operations.statements import Plain, Statement
 from tuiha.model.words import count, names
 
 _DAY = 86_400  # seconds
+_UNTOLD = "at a time that is not known"
 Template = str | Callable[..., str]
 
 
@@ -45,11 +46,13 @@ def bytes_of(number: int) -> str:
 
 def clock(at: float) -> str:
     """The time of day of a moment (unix seconds), UTC."""
-    return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at) % _DAY))
+    return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at) % _DAY)) if math.isfinite(at) else _UNTOLD
 
 
 def at_moment(at: float) -> str:
     """A moment (unix seconds) to the millisecond, UTC: `at 22:51:43.485Z`."""
+    if not math.isfinite(at):
+        return _UNTOLD
     whole, milliseconds = divmod(int(at * 1000), 1000)
     return f"at {time.strftime('%H:%M:%S', time.gmtime(whole % _DAY))}.{milliseconds:03d}Z"
 

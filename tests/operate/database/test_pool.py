@@ -171,7 +171,7 @@ async def test_a_killed_primary_fails_over_and_never_serves_until_it_rejoined() 
         kind = KINDS["failover"]()
         plan = await planned(world, kind)
         assert plan.stopped_by == ()
-        assert plan.loses.startswith("nothing")
+        assert plan.loses.startswith("Nothing is lost")
         before = [step.number for step in plan.steps if "becomes the secondary" not in step.action
                   and "commits on" not in step.action]
         evidence = await run(world, kind, plan, only=before)

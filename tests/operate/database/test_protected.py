@@ -358,5 +358,5 @@ async def test_under_the_old_rule_acknowledged_rows_are_lost_and_the_plan_says_n
         assert any(check.name == "protection" and check.verdict is CheckVerdict.BAD for check in plan.checks)
         monkeypatch.setattr(sight, "_doubted", lambda ledger, nodes: ledger)  # the old rule: the ledger alone
         plan = await planned(here.world, KINDS["failover"]())
-        assert plan.loses.startswith("nothing")
+        assert plan.loses.startswith("Nothing is lost")
         assert await _second(here, "SELECT count(*) FROM written") < 1000

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuiha.model.codes import ProblemCode
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
-from tuiha.model.problems.symptoms import Folded, Trouble
+from tuiha.model.problems.symptoms import Folded, NodeTrouble
 from tuiha.model.reports import Managed, ServerState, ServerTarget
 from tuiha.model.scene import DRAINS, serves
 from tuiha.model.words import count, span
@@ -85,7 +85,7 @@ def shown(server: ServerFacts, problem: Problem | None) -> str:
     return f"{server.state} -> UP" if server.target is ServerTarget.UP and drains else server.state
 
 
-def why(trouble: Trouble, state: str) -> str:
+def why(trouble: NodeTrouble, state: str) -> str:
     """Why a node is marked; never empty. A symptom names its cause; a state that the row shows is not said again."""
     problem, cause = trouble.problem, trouble.cause
     waits = None if cause is None else _WAITS.get(problem.code)

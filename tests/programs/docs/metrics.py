@@ -34,7 +34,7 @@ def rows() -> Iterator[str]:
     for family in FAMILIES:
         names = next((labels for labels, _ in family.samples(snapshot)), {})
         yield f"| `{family.name}` | {', '.join(f'`{name}`' for name in names)} | {family.help} |"
-    pages = ", ".join(f"[`{code}`](runbooks/{code}.md)" for code in sorted(ProblemCode))
+    pages = "\n".join(f"- [`{code}`](runbooks/{code}.md)" for code in sorted(ProblemCode))
     yield f"\n## Runbooks\n\n{PAGES}\n\n{pages}"
     yield f"\n## A pool server's `/metrics`\n\n{_TITLES}"
     for name, labels, text in DESCRIBED:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tuiha.cli.output.table import aligned, cell, moment, plain
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Severity, Snapshot, SprayerFacts
-from tuiha.model.problems.symptoms import Trouble, troubles
+from tuiha.model.problems.symptoms import NodeTrouble, troubles
 from tuiha.model.reports import BackendState
 from tuiha.model.words import count, names, size, span
 from tuiha.words import guard
@@ -88,13 +88,15 @@ def _table(head: str, rows: Iterable[tuple[str, ...]], right: Iterable[int]) -> 
     return aligned([tuple(head.split("|")), *body], right) if body else []
 
 
-def _why(node: ServerFacts | DatabaseFacts | SprayerFacts | MailFacts, shown: str, known: Mapping[str, Trouble]) -> str:
+def _why(
+    node: ServerFacts | DatabaseFacts | SprayerFacts | MailFacts, shown: str, known: Mapping[str, NodeTrouble]
+) -> str:
     """Why a node is as it is, in the words of the dashboard's rows."""
     trouble = known.get(node.name)
     return plain(note(node) if trouble is None else why(trouble, shown))
 
 
-def _servers(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
+def _servers(snapshot: Snapshot, known: Mapping[str, NodeTrouble]) -> list[str]:
     def row(s: ServerFacts) -> tuple[str, ...]:
         trouble = known.get(s.name)
         state = shown(s, None if trouble is None else trouble.problem)
@@ -108,7 +110,7 @@ def _servers(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
                   map(row, snapshot.servers), (2, 3, 4, 6, 7, 8, 9))
 
 
-def _databases(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
+def _databases(snapshot: Snapshot, known: Mapping[str, NodeTrouble]) -> list[str]:
     def row(d: DatabaseFacts) -> tuple[str, ...]:
         access = cell({True: "rw", False: "ro", None: None}[d.writable])
         lag = cell(size(d.lag_bytes) if d.lag_bytes is not None else None)
@@ -129,7 +131,7 @@ def _backup(snapshot: Snapshot) -> list[str]:
     return _table("BACKUP|NEWEST|LABEL|SIZE|LAST RESULT", [row], (3,))
 
 
-def _sprayers(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
+def _sprayers(snapshot: Snapshot, known: Mapping[str, NodeTrouble]) -> list[str]:
     def row(s: SprayerFacts) -> tuple[str, ...]:
         up = f"{sum(b.state is BackendState.UP for b in s.backends)}/{len(s.backends)}" if s.backends else "-"
         active = cell({True: "yes", False: "no", None: None}[s.active])
@@ -145,7 +147,7 @@ def _without_mail(snapshot: Snapshot) -> list[str]:
     return _table("CLUSTER|USERS|CONNECTED|WAITING|WITHOUT MAIL|BECAUSE", rows, range(1, 5))
 
 
-def _mail(snapshot: Snapshot, known: Mapping[str, Trouble]) -> list[str]:
+def _mail(snapshot: Snapshot, known: Mapping[str, NodeTrouble]) -> list[str]:
     def row(m: MailFacts) -> tuple[str, ...]:
         service = cell({True: "in service", False: "out", None: None}[m.in_service])
         return (m.cluster, m.name, m.state, service, cell(m.users, "{:,}"), cell(m.latency_ms, "{:.0f} ms"),

@@ -30,18 +30,18 @@ def folded(problems: Iterable[Problem]) -> tuple[Folded, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class NodeTrouble:
     """A node's worst problem, and the cause that it is a symptom of."""
 
     problem: Problem
     cause: Problem | None = None
 
 
-def troubles(problems: Iterable[Problem]) -> Mapping[str, Trouble]:
+def troubles(problems: Iterable[Problem]) -> Mapping[str, NodeTrouble]:
     """The worst that is wrong with each node, by its name."""
-    found: dict[str, Trouble] = {}
+    found: dict[str, NodeTrouble] = {}
     for one in folded(problems):
-        for trouble in (Trouble(one.cause), *(Trouble(symptom, one.cause) for symptom in one.symptoms)):
+        for trouble in (NodeTrouble(one.cause), *(NodeTrouble(symptom, one.cause) for symptom in one.symptoms)):
             known = found.get(trouble.problem.subject)
             if known is None or _WEIGHT[trouble.problem.severity] < _WEIGHT[known.problem.severity]:
                 found[trouble.problem.subject] = trouble

@@ -15,7 +15,7 @@ from tuiha.model.facts import (
     Snapshot,
     SprayerFacts,
 )
-from tuiha.model.problems.symptoms import Trouble, troubles
+from tuiha.model.problems.symptoms import NodeTrouble, troubles
 from tuiha.model.reports import DatabaseRole, DatabaseState, NodeState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
@@ -63,7 +63,7 @@ def rows_of(snapshot: Snapshot, now: float) -> tuple[Row, ...]:
                  for facts, make in _sources(snapshot))
 
 
-def _told(row: Row, facts: Facts, trouble: Trouble | None) -> Row:
+def _told(row: Row, facts: Facts, trouble: NodeTrouble | None) -> Row:
     """The row with its mark, and with the reason for it: no mark is without one."""
     problem = None if trouble is None else trouble.problem
     shown = states.shown(facts, problem) if isinstance(facts, ServerFacts) else row.state

@@ -66,6 +66,7 @@ def test_everything_of_a_whole_pool() -> None:
 def test_who_is_active(parts: dict[str, Any], active: str | None, number: int | None) -> None:
     found = standing(look(**parts), None)
     assert (found.active, found.epoch) == (active, number)
+    assert found.primary is None or found.primary.name == active
 
 
 def test_what_was_known_before_counts_when_nobody_says_anything() -> None:
@@ -83,7 +84,8 @@ def test_members_come_from_the_active_database_and_from_the_other_while_it_is_si
     silent = standing(look(databases=(failing(db1), db2)), None)
     assert (list(silent.members), silent.current, silent.primary_report) == (["s2"], True, None)
     both = standing(look(databases=(failing(db1), failing(db2))), None)
-    assert (list(both.members), both.current) == (["s1"], False)
+    assert (list(both.members), both.current, both.members_at) == (["s1"], False, None)
+    assert silent.members_at == db2.seen_at
     alone = standing(look(databases=(failing(db1),)), None)
     assert (list(alone.members), alone.current, alone.secondary) == (["s1"], False, None)
     none = standing(look(databases=()), None)

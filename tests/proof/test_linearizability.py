@@ -16,7 +16,7 @@ from tests.programs.linearizable import verdict
 from tests.proof.growing import GROWING, Action, Added, History, Shown, gathered, histories
 from tests.proof.linearizability import Answer, Object, Operation, judge
 from tuiha.lab.drill.observation.history import history
-from tuiha.lab.drill.observation.records import Ack, Attempt, DrillRecording, Read
+from tuiha.lab.drill.observation.records import Ack, DrillRecording, Read, Unacknowledged
 
 S = TypeVar("S", bound=Hashable)
 A = TypeVar("A")
@@ -232,7 +232,7 @@ def test_a_search_says_when_it_reached_its_bound() -> None:
 def recording() -> DrillRecording:
     return DrillRecording(
         acks=[Ack("s1", "anna", "a", 1.0, 2.0), Ack("s2", "anna", "b", 3.0, 6.0)],
-        attempts=[Attempt("s2", "anna", "b", 2.0), Attempt("s3", "anna", "c", 4.0)],
+        attempts=[Unacknowledged("s2", "anna", "b", 2.0), Unacknowledged("s3", "anna", "c", 4.0)],
         reads=[Read("s1", "anna", frozenset({"a", "b"}), 2.5, 2.8)],
     )
 

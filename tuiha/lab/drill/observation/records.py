@@ -77,7 +77,7 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Unacknowledged:
     """A write that no server acknowledged: refused, cut off or never answered. It may be done all the same."""
 
     server: str
@@ -104,6 +104,6 @@ class DrillRecording:
     statuses: list[Status] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)  # in the order in which they were given up
+    attempts: list[Unacknowledged] = field(default_factory=list)  # in the order in which they were given up
     reads: list[Read] = field(default_factory=list)
     stalls: list[tuple[float, float]] = field(default_factory=list)  # (end, seconds): the recorder itself did not run

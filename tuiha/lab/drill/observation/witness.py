@@ -17,7 +17,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from tuiha.lab.drill.observation.records import Ack, Attempt, DrillRecording, Read
+from tuiha.lab.drill.observation.records import Ack, DrillRecording, Read, Unacknowledged
 from tuiha.lab.load.devices import LoadUser
 from tuiha.server.pool import forwarder
 from tuiha.server.pool.signatures import Proof
@@ -72,7 +72,7 @@ class DrillWitness:
             acknowledged = await self._ask("PUT", url, user, {"kind": "witness"}) is not None
         finally:  # also at the end of the drill, with a write under way
             if not acknowledged:
-                self._recording.attempts.append(Attempt(server, user.name, device, sent))
+                self._recording.attempts.append(Unacknowledged(server, user.name, device, sent))
         if acknowledged:
             self._recording.acks.append(Ack(server, user.name, device, sent, time.time()))
         return acknowledged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from tuiha.model.guard.report import GuardHold, GuardOrder, GuardOutlook, GuardRecord, GuardSign, Held
@@ -127,6 +128,8 @@ def state(record: GuardRecord, now: float) -> str:
 
 
 def _minutes(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "for a time that is not known"
     whole = int(-(-seconds // 60))
     return f"{whole} min" if whole < 120 else f"{whole // 60} h"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from tuiha.model.codes import (
@@ -34,7 +33,7 @@ from tuiha.model.databases.durability import Gap
 from tuiha.model.facts import Problem
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import KEYS
-from tuiha.model.words import count, names, span
+from tuiha.model.words import count, date_of, names, span
 from tuiha.words import obstacles
 from tuiha.words.mail import UNTOLD, explained
 from tuiha.words.next import ATTACHES, command
@@ -166,7 +165,9 @@ def _old_backup(facts: OldBackup) -> str:
     limit = f"the limit is {span(facts.older)}"
     if facts.newest is None:
         return f"there is no backup; {limit}"
-    return f"the newest ended at {datetime.fromtimestamp(facts.newest, UTC):%Y-%m-%d %H:%MZ}; {limit}"
+    ended = date_of(facts.newest)
+    at = "a time that is not known" if ended is None else f"{ended:%Y-%m-%d %H:%MZ}"
+    return f"the newest ended at {at}; {limit}"
 
 
 # Databases

@@ -17,7 +17,7 @@ _ANYWHERE = frozenset({"", "*", "0.0.0.0", "::", "[::]"})
 _FAMILY = re.compile(r"^(?:ipv4|ipv6|tcp|tcp4|tcp6|mptcp4|mptcp6)@")
 _ELSEWHERE = re.compile(r"^(?:unix|uxst|abns|abnsz|uxdg|fd|sockpair|quic4|quic6|udp|udp4|udp6|rhttp|rev)@|^/")
 _HOST = re.compile(r"[^\s:/@\[\]]{0,253}")
-_MAP = re.compile(r"set-map\(([^),\s]+)\)")
+_MAP = re.compile(r"set-map\(([^),\s]+)\)(?![^\n]*X-Tuiha-Full)")  # of users: not the one of full servers
 _HELD = re.compile(r"map(?:_str)?\(([^),\s]*held[^),\s]*)")
 
 

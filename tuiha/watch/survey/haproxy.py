@@ -7,6 +7,7 @@ import re
 import ssl
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
@@ -39,7 +40,7 @@ async def survey_socket(socket: str, number: int, backend: str | None, context: 
         by_backend.setdefault(name, []).append(server)
     chosen, remarks = _chosen(by_backend, backend)
     node = info.get("Node") or info.get("node")
-    users = next((path for path in maps if "held" not in path), None)
+    users = next((path for path in maps if not any(other in Path(path).name for other in ("held", "full"))), None)
     held = next((path for path in maps if "held" in path), None)
     sprayer = FoundSprayer(short(node, 200) if isinstance(node, str) and node else plain.name, socket=socket,
                            backend=chosen, map=users, held=held)

@@ -62,7 +62,7 @@ def test_ack_acknowledges_what_is_wrong_now(
 def test_ack_says_that_a_receiver_does_not_know(configured: Configured, capsys: Captured) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     assert configured.run("ack", alerts=told(configured.folder, away)) == 1
-    assert f"PagerDuty {away} was not told" in capsys.readouterr().err
+    assert f"PagerDuty {away} did not take it" in capsys.readouterr().err
     assert configured.run("ack") == 2
     assert "names no receiver" in capsys.readouterr().err
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tuiha.model.problems.alerts import Alert
 
 HELP = """Acknowledge the pool's problems at the alert receivers of `alerts:`, so that nobody else is woken for them.
-tuiha looks at the pool once. PagerDuty acknowledges the incidents of these problems; Alertmanager silences them for a
+tuiha checks the pool once. PagerDuty acknowledges the incidents of these problems; Alertmanager silences them for a
 time. A new problem still raises its own alert. The pool itself does not change.
 
-exit codes: 0 acknowledged, or there is no problem, 1 a receiver was not told, 2 configuration"""
+exit codes: 0 acknowledged, or there is no problem, 1 a receiver did not take it, 2 configuration"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     pool, base = opened(arguments)
     if pool.alerts is None or (pool.alerts.alertmanager is None and pool.alerts.pagerduty is None):
-        raise exits.CommandError("the configuration names no receiver that can be told; add alertmanager or pagerduty "
-                                 "to alerts:", exits.USAGE)
+        raise exits.CommandError("the configuration names no receiver of alerts; add alertmanager or pagerduty to "
+                                 "alerts:", exits.USAGE)
     raised = tuple(alerts(asyncio.run(look_once(pool, base))).values())
     if not raised:
         put(f"{pool.pool} has no problem: nothing to acknowledge")
@@ -64,7 +64,7 @@ async def _told(pool: Pool, base: Path, raised: tuple[Alert, ...], seconds: floa
         try:
             await receiver.acknowledge(heard, who, reason, now + seconds, now)
         except Undelivered as error:
-            say(f"tuiha: {receiver.name} was not told: {error}")
+            say(f"tuiha: {receiver.name} did not take it: {error}")
             whole = False
             continue
         for one in heard:

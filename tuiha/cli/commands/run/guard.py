@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 KINDS = shell_words("guard")
 CONFIRM = "guard"  # the name that their plans ask for: a command that names what it does needs no other word
 
-HELP = """Run a guard in the foreground until SIGTERM, or tell the guards of the pool something.
+HELP = """Run a guard in the foreground until SIGTERM, or pause, resume or acknowledge the guards of the pool.
 
-  tuiha guard [NAME]           look at the pool, and act on the loss of a
+  tuiha guard [NAME]           watch the pool, and act on the loss of a
                                database; the name is this host's
   tuiha guard pause --for 1h   let no guard act for a while
   tuiha guard resume           let guards act again
   tuiha guard ack              you have seen what a guard did: it may fail over
                                again
 
-A guard looks at the pool as a watcher does. When the evidence for an order of
+A guard watches the pool as a dashboard does. When the evidence for an order of
 `guard:` in the configuration has lasted for its time, it starts that operation
 as an operator would, with all checks and none overridden. Several may run, on
 two or three hosts: one is the active one, the others stand by. Its logs are

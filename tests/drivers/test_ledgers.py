@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -43,8 +44,7 @@ class Kind:
 
 @pytest.fixture(scope="module")
 def etcd_node(folder: Path) -> Iterator[EtcdNode]:
-    node = EtcdNode(folder / "conformance")
-    node.folder.mkdir()
+    node = EtcdNode(Path(tempfile.mkdtemp(prefix="ledgers-", dir=folder)))  # made again when its module is interrupted
     node.start()
     yield node
     node.stop()

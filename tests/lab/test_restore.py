@@ -53,6 +53,8 @@ async def backed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Back
     folder = tmp_path_factory.mktemp("backups") / "backup"
     programs = binaries.find().postgres
     async with EmbeddedPool(servers=1, users=5, load=False) as pool:
+        # As root the rehearsal runs as another account, which may enter the pool's programs, and not any folder.
+        programs = next((path.parent for path in (pool.folder / "programs").rglob("pg_basebackup")), programs)
         host, port = host_and_port(load(pool.config_path).database.nodes[1].address)
         source = f"host={host} port={port} user=tuiha_replica"
         password = (pool.folder / "secrets" / "tuiha_replica").read_text().strip()

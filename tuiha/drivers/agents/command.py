@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config.secrets import environment
 from tuiha.drivers.agents.actions import Actions
+from tuiha.drivers.processes import end
 from tuiha.drivers.protocols import AgentError
 
 if TYPE_CHECKING:
@@ -48,10 +46,7 @@ class CommandAgent(Actions):
         except TimeoutError:
             raise AgentError(f"the agent of {self.name} did not finish {action} in {seconds:g} s") from None
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            await end(process)
         if process.returncode != 0:
             told = " ".join(err.decode(errors="replace").split())[-_TOLD:] or f"exit code {process.returncode}"
             raise AgentError(f"the agent of {self.name} could not {action}: {told}")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuiha.drivers.processes import end
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.problems.causes import Cause
 
@@ -25,17 +23,18 @@ async def printed(words: Sequence[str], seconds: float, environment: Mapping[str
             stderr=asyncio.subprocess.PIPE, start_new_session=True, env=dict(environment))
     except OSError as error:
         raise DriverError(f"{words[0]} cannot be run: {error.strerror or error}", Cause.MISSING) from None
+    readers = [asyncio.create_task(_limited(stream)) for stream in (process.stdout, process.stderr)]
     try:
         async with asyncio.timeout(seconds):
-            out, err = await asyncio.gather(_limited(process.stdout), _limited(process.stderr))
+            out, err = await asyncio.gather(*readers)
             code = await process.wait()
     except TimeoutError:
         raise DriverError(f"{words[0]} did not end within {seconds:g} s", Cause.SILENT) from None
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+        await end(process)
     if code != 0:
         told = " ".join(err.decode(errors="replace").split())[-_TOLD:] or f"exit code {code}"
         raise DriverError(f"{words[0]}: {told}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import ssl as tls
 import time
 from base64 import b64encode
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from tuiha.config import tls as certificates
 from tuiha.config.secrets import environment
 from tuiha.drivers.http import Asker
+from tuiha.drivers.processes import end
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
@@ -144,9 +144,7 @@ class TravelerServer:
             raise DriverError(f"the console command did not end within {self._seconds:g} s: the outcome is not known; "
                               "look at the availability index") from None
         finally:
-            if process.returncode is None:
-                os.killpg(process.pid, 9)
-                await process.wait()
+            await end(process)
         text = short(said.decode("utf-8", "replace")) or "nothing"
         if process.returncode != 0:
             raise DriverError(f"the console command ended with {process.returncode}: {text}")

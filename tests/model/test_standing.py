@@ -103,6 +103,13 @@ def test_whether_the_secondary_is_doubted(row: Any, doubted: bool) -> None:
     assert standing(look(databases=(primary(), secondary(epoch=row))), None).doubted is doubted
 
 
+@pytest.mark.parametrize(("other", "doubted"), [(secondary(), False), (failing(secondary()), True)])
+def test_a_doubt_of_a_lost_database_counts_while_no_other_one_answers(other: Any, doubted: bool) -> None:
+    """The pool was protected again between the last poll of the primary and its loss: the secondary's row says so."""
+    lost = failing(primary(epoch=epoch(12, "db1", standby="STALE")))
+    assert standing(look(databases=(lost, other)), None).doubted is doubted
+
+
 def stand(**fields: Any) -> ActiveStanding:
     return replace(standing(healthy(), None), **fields)
 

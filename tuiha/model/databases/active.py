@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuiha.model.databases.durability import IN_STEP, Gap, gaps, same_name
 from tuiha.model.facts import Look, Polled, Snapshot
 from tuiha.model.quotes import slot
-from tuiha.model.reports import DatabaseReport, EpochRow, LedgerRecord, MailRow, MemberRow, Standby
+from tuiha.model.reports import DatabaseReport, LedgerRecord, MailRow, MemberRow, Standby
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,21 @@ def standing(look: Look, previous: Snapshot | None) -> ActiveStanding:
         mail={m.name: m for m in report.mail} if report is not None else {},
         current=source is not None and source.fresh,
         members_at=source.seen_at if source is not None and source.fresh else None,
-        doubted=any(row.doubted and row.epoch == epoch for row in _rows(look)),
+        doubted=doubted(look, epoch),
         gaps=_gaps(primary, secondary, others),
     )
 
 
-def _rows(look: Look) -> Iterator[EpochRow]:
-    for database in look.databases:
-        row = database.report.epoch if database.report is not None else None
-        if row is not None and row.pool == look.pool:
-            yield row
+def doubted(look: Look, epoch: int | None) -> bool:
+    """Whether a database's own row says that the secondary may lack acknowledged writes.
+
+    The row of a database that answers goes before what a lost one said last: such a doubt is written only where the
+    secondary has it too, and it may have ended since the last poll of the other one.
+    """
+    rows = [(database.fresh, row) for database in look.databases
+            if database.report is not None and (row := database.report.epoch) is not None and row.pool == look.pool]
+    answering = any(fresh for fresh, _ in rows)
+    return any(row.doubted and row.epoch == epoch for fresh, row in rows if fresh or not answering)
 
 
 def _gaps(primary: Polled[DatabaseReport] | None, secondary: Polled[DatabaseReport] | None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tuiha.model.databases.active import doubted
 from tuiha.model.databases.durability import IN_STEP, gaps, same_name
 from tuiha.model.databases.replication import Replication
 from tuiha.model.facts import Look, Polled
@@ -146,7 +147,6 @@ def sight_of(look: Look, at: float, own: Collection[str], tried: Mapping[str, bo
             for row in one.report.members if row.state is ServerState.LEFT}
     servers = [one for one in look.servers if one.name in own and one.name not in left]
     reports = {one.name: one.report for one in servers if one.fresh and one.report is not None}
-    rows = [one.report.epoch for one in look.databases if one.report is not None]
     return GuardSight(
         at=at,
         now=look.at,
@@ -154,7 +154,7 @@ def sight_of(look: Look, at: float, own: Collection[str], tried: Mapping[str, bo
         current=look.ledger.fresh,
         partner=secondary.name,
         intent=_intent(record, look.at),
-        doubted=any(row is not None and row.epoch == record.epoch and row.doubted for row in rows),
+        doubted=doubted(look, record.epoch),
         astray=tuple(name for name, report in reports.items() if _elsewhere(report, record)),
         servers=tuple(one.name for one in servers),
         answering=frozenset(reports),

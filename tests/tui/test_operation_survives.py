@@ -83,13 +83,18 @@ def test_a_terminal_that_nobody_reads_keeps_no_operation_waiting(config: Path) -
         wait_until(lambda: api.Operator(settings, base, config).operations()[0].ended)
         assert api.Operator(settings, base, config).operations()[0].state == "done"
         terminal.until(lambda seen: seen.has("RESULT  ") and seen.has("DONE"))
-        terminal.read(0.5)
-        as_it_came = terminal.lines[4:-1]  # without what tells the time
-        terminal.send("\x0c")
-        terminal.read(0.5)
-        assert terminal.lines[4:-1] == as_it_came
+        assert any(drawn_anew_as_it_was(terminal) for _ in range(10))
         terminal.send("\x1bq")
         assert terminal.wait() == 0
+
+
+def drawn_anew_as_it_was(terminal: Terminal) -> bool:
+    """Whether the screen came right. It may differ once: the pool's state may have changed in between."""
+    terminal.read(0.5)
+    as_it_came = terminal.lines[4:-1]  # without what tells the time
+    terminal.send("\x0c")
+    terminal.read(0.5)
+    return bool(terminal.lines[4:-1] == as_it_came)
 
 
 def opened(seen: Terminal) -> bool:

@@ -34,9 +34,21 @@ class Coordinator:
         self._password = password
         self._ssl = ssl
         self._connection: OwnConnection | None = None
+        self._turn = asyncio.Lock()  # a connection takes one statement at a time, and servers are asked side by side
 
     async def fetch(self, statement: str, *arguments: Any, seconds: float = 5.0) -> list[Any]:
         """Run a statement and return its rows. Raises DatabaseGone, or DatabaseError when it is refused."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DatabaseGone(f"{self.name} gave no answer in {seconds:g} s") from None
+        try:
+            return await self._fetch(statement, *arguments, seconds=seconds)
+        finally:
+            self._turn.release()
+
+    async def _fetch(self, statement: str, *arguments: Any, seconds: float) -> list[Any]:
         try:
             connection = await self._open(seconds)
             running = asyncio.ensure_future(connection.fetch(statement, *arguments))
@@ -61,7 +73,7 @@ class Coordinator:
     def beside(self) -> Coordinator:
         """Another one for the same database, with a connection of its own: for what takes long beside the rest."""
         twin = copy.copy(self)
-        twin._connection = None
+        twin._connection, twin._turn = None, asyncio.Lock()
         return twin
 
     async def _open(self, seconds: float) -> OwnConnection:
